@@ -1,0 +1,63 @@
+"""`python -m essence <service or command>`: finds a name in two tables and imports nothing else."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+
+from essence import __version__
+
+SERVICES = {
+    "stt": "speech to text over gRPC",
+    "tts": "text to speech over gRPC",
+    "inference-api": "the language model over gRPC and OpenAI's HTTP API",
+}
+COMMANDS = {
+    "talk": "answer a voice note: transcribe it, think, speak",
+    "listen": "transcribe a file",
+    "say": "speak a text into a file",
+    "engines": "list what can be used here, and what each of the others lacks",
+    "download-models": "fetch model files, checked by SHA-256",
+    "check-environment": "look at each part June needs, and name the command that mends it",
+    "benchmark": "measure what June claims about speed",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one service or command; the exit code is 0, 1 (it failed) or 2 (it was called wrongly)."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(f"june {__version__}")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    folder = "services" if name in SERVICES else "commands" if name in COMMANDS else None
+    if folder is None:
+        return _unknown(name)
+    module = importlib.import_module(f"essence.{folder}.{name.replace('-', '_')}")
+    code: int = module.main(rest)
+    return code
+
+
+def _help() -> str:
+    width = max(map(len, SERVICES | COMMANDS)) + 2
+    lines = ["June, a private voice assistant. Usage: python -m essence <name> [options]", "", "Services:"]
+    lines += [f"  {name:<{width}}{line}" for name, line in SERVICES.items()]
+    lines += ["", "Commands:"]
+    lines += [f"  {name:<{width}}{line}" for name, line in COMMANDS.items()]
+    lines += ["", "python -m essence <name> --help tells more of each; --version prints June's version."]
+    return "\n".join(lines)
+
+
+def _unknown(name: str) -> int:
+    near = difflib.get_close_matches(name, SERVICES | COMMANDS, n=1, cutoff=0.4)
+    guess = f" Did you mean {near[0]}?" if near else ""
+    print(f"There is no {name!r}.{guess} See: python -m essence --help", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One-shot verbs of the command line, one file each."""

@@ -1,0 +1,163 @@
+"""The only reader of the environment: frozen settings, one class per service.
+
+A setting is a field: its environment variable is the field's name in capitals, its description ends with its unit
+where it has one. `python -m essence <name> --help` and `.env.example` are generated from these classes.
+Values come from the process's environment, then from `.env` in the working directory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from essence.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """What every settings class has in common."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+
+class ModelFiles(Settings):
+    """Where model files lie and where they come from."""
+
+    june_models_dir: Path = Field(
+        default=Path(platformdirs.user_cache_dir("june")) / "models", description="Folder of the model files."
+    )
+    june_model_hub: str = Field(
+        default="https://huggingface.co", description="Model hub that is asked first; empty for none."
+    )
+    june_offline: bool = Field(default=False, description="Never fetch a model file; fail with its name instead.")
+
+
+class Observability(Settings):
+    """Logs and traces of a process."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+    log_format: Literal["console", "json"] = Field(default="console", description="How log lines are written.")
+    otel_exporter_otlp_endpoint: str = Field(
+        default="", description="OpenTelemetry collector (OTLP over gRPC), such as http://jaeger:4317; empty for none."
+    )
+
+
+class Process(Observability):
+    """What every service has: addresses and manners."""
+
+    bind_host: str = Field(default="127.0.0.1", description="Address that the service's ports are bound to.")
+    grace_s: float = Field(default=10.0, ge=0, description="Time that calls in flight get on SIGTERM. [s]")
+    grpc_max_message_bytes: int = Field(
+        default=16 * 2**20, gt=0, description="Largest gRPC message taken or sent. [bytes]"
+    )
+
+
+class SttEngine(ModelFiles):
+    """Speech to text: which engine, and its tuning."""
+
+    stt_url: str = Field(
+        default="faster-whisper:base",
+        description="Engine: faster-whisper:MODEL (base, a hub name or a folder), or grpc://HOST:PORT.",
+    )
+    stt_device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where the model runs.")
+    stt_compute_type: str = Field(
+        default="default", description="CTranslate2's quantisation; default is int8 on a CPU, float16 on CUDA."
+    )
+    stt_threads: int = Field(default=0, ge=0, description="CPU threads of the model; 0 takes all cores.")
+    stt_beam: int = Field(default=1, ge=1, le=10, description="Beam size; 1 is greedy.")
+    stt_queue_max: int = Field(default=64, ge=1, description="Calls that may wait; one more is told EngineBusy.")
+    stt_max_audio_s: float = Field(default=4 * 3600, gt=0, description="Longest audio that is taken. [s]")
+    stt_deadline_s: float = Field(default=600.0, gt=0, description="Deadline of a call to a far engine. [s]")
+
+
+class TtsEngine(ModelFiles):
+    """Text to speech: which engines, and their tuning."""
+
+    tts_url: str = Field(
+        default="piper:en_US-joe-medium,espeak:",
+        description="Engines in order of preference, comma-separated; the first with a voice for the language speaks. "
+        "piper:VOICE (a name or a path to an .onnx file), espeak: or grpc://HOST:PORT.",
+    )
+    tts_rate: float = Field(default=1.0, gt=0.25, lt=4, description="Speaking rate; 1 is the voice's own.")
+    tts_queue_max: int = Field(default=64, ge=1, description="Calls that may wait; one more is told EngineBusy.")
+    tts_deadline_s: float = Field(default=120.0, gt=0, description="Deadline of a call to a far engine. [s]")
+
+
+class LlmEngine(ModelFiles):
+    """The language model: which engine, and its tuning."""
+
+    llm_url: str = Field(
+        default="llamacpp:qwen2.5-coder-0.5b-instruct",
+        description="Engine: llamacpp:MODEL (a catalogue name or a path to a .gguf file), http(s)://HOST:PORT/v1 "
+        "(any OpenAI-compatible server), or grpc://HOST:PORT.",
+    )
+    llm_model: str = Field(
+        default="", description="Model name at an OpenAI-compatible server; empty takes the first that it lists."
+    )
+    llm_api_key: str = Field(default="", repr=False, description="Key for an OpenAI-compatible server. Secret.")
+    llm_context_tokens: int = Field(
+        default=4096, ge=512, description="Context that a reply's history and answer must fit. [tokens]"
+    )
+    llm_max_tokens: int = Field(default=512, ge=1, description="Longest answer, reasoning included. [tokens]")
+    llm_temperature: float = Field(default=0.3, ge=0, le=2, description="Sampling temperature.")
+    llm_threads: int = Field(
+        default=0, ge=0, description="CPU threads of an embedded model; 0 takes all cores but one."
+    )
+    llm_slots: int = Field(default=2, ge=1, description="Replies that an embedded model writes side by side.")
+    llm_first_token_s: float = Field(default=60.0, gt=0, description="Longest wait for the first token. [s]")
+    llm_between_tokens_s: float = Field(default=20.0, gt=0, description="Longest wait between two tokens. [s]")
+
+
+class SttService(Process, SttEngine):
+    """`python -m essence stt`"""
+
+    stt_grpc_port: int = Field(default=50052, ge=0, le=65535, description="gRPC port; 0 takes a free one.")
+    stt_http_port: int = Field(default=8052, ge=0, le=65535, description="Port of /health and /metrics.")
+
+
+class TtsService(Process, TtsEngine):
+    """`python -m essence tts`"""
+
+    tts_grpc_port: int = Field(default=50053, ge=0, le=65535, description="gRPC port; 0 takes a free one.")
+    tts_http_port: int = Field(default=8053, ge=0, le=65535, description="Port of /health and /metrics.")
+
+
+class InferenceApiService(Process, LlmEngine):
+    """`python -m essence inference-api`"""
+
+    llm_grpc_port: int = Field(default=50054, ge=0, le=65535, description="gRPC port; 0 takes a free one.")
+    llm_http_port: int = Field(
+        default=8054, ge=0, le=65535, description="Port of the OpenAI HTTP API, /health and /metrics."
+    )
+
+
+class Assistant(Observability, SttEngine, LlmEngine, TtsEngine):
+    """The whole pipeline, as `talk` and the chat services use it."""
+
+    june_system_prompt: str = Field(
+        default="You are June, a friendly voice assistant. Answer in the language of the question, briefly and "
+        "in plain sentences that sound natural when they are read aloud.",
+        description="First system turn of every conversation.",
+    )
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def read(settings: type[S]) -> S:
+    """Read one class of settings from the environment.
+
+    Raises:
+        ConfigError: A value can't be used; the message names its variable and what it must be.
+    """
+    try:
+        return settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else settings.__name__
+        raise ConfigError(f"{name}: {first['msg']}. See `python -m essence <name> --help`.") from error

@@ -1,0 +1,155 @@
+"""The words of a conversation, as data: what was heard, what a model was shown, what it answered.
+
+Everything here is frozen and knows nothing of engines, platforms or wires.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a transcript with its place in the audio."""
+
+    text: str
+    start_s: float
+    end_s: float
+    probability: float
+    """0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech, as the engine cut it."""
+
+    text: str
+    start_s: float
+    end_s: float
+    average_logprob: float
+    """Mean natural log-probability of the tokens; 0 is certain, below about -1 is a guess."""
+    no_speech_probability: float
+    """0 to 1."""
+    compression_ratio: float
+    """Length of the text over its zlib length; above about 2.4 it repeats itself."""
+    words: tuple[Word, ...] = ()
+    """Filled only where word times were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class SttTiming:
+    """Where the time of one transcription went, as the engine saw it."""
+
+    queue_s: float = 0.0
+    """Waiting for a free worker."""
+    gate_s: float = 0.0
+    """Finding out whether anybody spoke."""
+    compute_s: float = 0.0
+    """Encoding and decoding, all attempts together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was heard. Silence is a value, `Transcript(text="", speech=False)`, never an error.
+
+    A streaming engine yields growing transcripts: each repeats what came before and adds to it. The last one is final.
+    """
+
+    text: str
+    speech: bool
+    """False: nobody spoke (silence, noise, music). Then `text` is empty."""
+    language: str | None = None
+    """ISO 639-1 code in lower case, None where there was no speech."""
+    language_probability: float = 0.0
+    """0 to 1; 1 where the caller named the language."""
+    duration_s: float = 0.0
+    """Length of the audio."""
+    segments: tuple[Segment, ...] = ()
+    timing: SttTiming = SttTiming()
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the average token, 0 to 1: exp of the segments' log-probability, weighted by their length."""
+        return _confidence(self.segments)
+
+
+def _confidence(segments: tuple[Segment, ...]) -> float:
+    from math import exp
+
+    weights = [max(segment.end_s - segment.start_s, 0.01) for segment in segments]
+    if not weights:
+        return 0.0
+    total = sum(w * s.average_logprob for w, s in zip(weights, segments, strict=True))
+    return min(1.0, exp(total / sum(weights)))
+
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model asks for a tool. `arguments` is JSON text as the model wrote it: parse and check it before use."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One entry of the history that a model is shown."""
+
+    role: Role
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Assistant only."""
+    tool_call_id: str | None = None
+    """Tool only: which call this answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool that a model may call."""
+
+    name: str
+    description: str
+    parameters: str
+    """JSON Schema of the arguments, as JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the answer, to be appended as it is."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next piece of what a model thinks aloud. Never shown, never spoken."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that one reply cost."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    """Part of `prompt_tokens` that the model's prefix cache answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of every reply that did not fail."""
+
+    reason: Literal["stop", "length", "tool_calls"]
+    """`length`: the answer was cut at the model's token limit."""
+    usage: Usage = Usage()
+
+
+ModelEvent = TextDelta | ReasoningDelta | ToolCall | Finished
+"""What a reply is made of: any number of the first three in any order, then one `Finished`."""

@@ -1,0 +1,5 @@
+"""Every engine that June can use, and how to open one by its URL."""
+
+from essence.engines.table import ENGINES, Engine, open_language_model, open_synthesizer, open_transcriber
+
+__all__ = ["ENGINES", "Engine", "open_language_model", "open_synthesizer", "open_transcriber"]

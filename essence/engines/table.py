@@ -1,0 +1,117 @@
+"""The one table of engines: a scheme, who plays it, what it needs.
+
+A new engine is one file and one line here. Players are named by import path and imported when one is opened, so that
+reading the table loads no model library, and so that a far player may live in `essence.rpc`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from essence.config import LlmEngine, SttEngine, TtsEngine
+from essence.errors import ConfigError, EngineMissing
+from essence.ports import LanguageModel, Synthesizer, Transcriber
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One line of the table."""
+
+    role: Literal["stt", "tts", "llm"]
+    scheme: str
+    """The URL's part before the colon."""
+    opener: str
+    """`module:function`; called with the URL and the role's settings, returns an async context manager."""
+    summary: str
+    extra: str = ""
+    """Extra of June's package that brings its libraries; empty where nothing is needed."""
+    libraries: tuple[str, ...] = ()
+    """Modules that must be importable."""
+
+    def missing(self) -> tuple[str, ...]:
+        """Libraries that can't be imported here."""
+        return tuple(name for name in self.libraries if importlib.util.find_spec(name) is None)
+
+
+ENGINES = (
+    Engine(
+        "stt", "faster-whisper", "essence.engines.stt.faster_whisper:open_player",
+        "Whisper on CTranslate2, CPU or CUDA", "faster-whisper", ("faster_whisper", "ctranslate2"),
+    ),
+    Engine("stt", "grpc", "essence.rpc.client:open_transcriber", "June's stt service on another machine"),
+    Engine(
+        "tts", "piper", "essence.engines.tts.piper:open_player",
+        "Piper neural voices, in a process of their own", "piper", ("piper",),
+    ),
+    Engine(
+        "tts", "espeak", "essence.engines.tts.espeak:open_player",
+        "eSpeak NG, over 100 languages, in a process of its own", "espeak", ("espeakng_loader",),
+    ),
+    Engine("tts", "grpc", "essence.rpc.client:open_synthesizer", "June's tts service on another machine"),
+    Engine(
+        "llm", "llamacpp", "essence.engines.llm.llamacpp:open_player",
+        "llama.cpp in this process, any GGUF model", "llamacpp", ("xllamacpp",),
+    ),
+    Engine("llm", "http", "essence.engines.llm.openai:open_player", "any OpenAI-compatible server"),
+    Engine("llm", "https", "essence.engines.llm.openai:open_player", "any OpenAI-compatible server, over TLS"),
+    Engine("llm", "grpc", "essence.rpc.client:open_language_model", "June's inference-api service on another machine"),
+)  # fmt: skip
+
+
+def open_transcriber(url: str, settings: SttEngine) -> AbstractAsyncContextManager[Transcriber]:
+    """Load the engine that `url` names on entry, free it on exit.
+
+    Raises:
+        ConfigError: No engine has this scheme.
+        EngineMissing: Its libraries or its model aren't here.
+    """
+    player: AbstractAsyncContextManager[Transcriber] = _opener("stt", url)(url, settings)
+    return player
+
+
+@asynccontextmanager
+async def open_synthesizer(urls: str, settings: TtsEngine) -> AsyncIterator[Synthesizer]:
+    """Load the engines of a comma-separated list; the first that has a voice for a text's language speaks it.
+
+    Raises:
+        ConfigError: No engine has this scheme.
+        EngineMissing: Its libraries or its model aren't here.
+    """
+    from essence.engines.tts.by_language import ByLanguage
+
+    async with AsyncExitStack() as stack:
+        players: list[Synthesizer] = [
+            await stack.enter_async_context(_opener("tts", url)(url, settings)) for url in urls.split(",")
+        ]
+        yield players[0] if len(players) == 1 else ByLanguage(players)
+
+
+def open_language_model(url: str, settings: LlmEngine) -> AbstractAsyncContextManager[LanguageModel]:
+    """Load or connect to the model that `url` names on entry, let go of it on exit.
+
+    Raises:
+        ConfigError: No engine has this scheme.
+        EngineMissing: Its libraries or its model aren't here.
+    """
+    player: AbstractAsyncContextManager[LanguageModel] = _opener("llm", url)(url, settings)
+    return player
+
+
+def _opener(role: str, url: str) -> Callable[..., AbstractAsyncContextManager[Any]]:
+    scheme = url.partition(":")[0]
+    engine = next((e for e in ENGINES if e.role == role and e.scheme == scheme), None)
+    if engine is None:
+        known = ", ".join(e.scheme for e in ENGINES if e.role == role)
+        raise ConfigError(f"{role.upper()}_URL={url}: no such engine. Use one of {known}.")
+    if missing := engine.missing():
+        raise EngineMissing(
+            f"{scheme} needs {', '.join(missing)}. Install it with: pip install 'june-assistant[{engine.extra}]'"
+        )
+    module, _, function = engine.opener.partition(":")
+    opener: Callable[..., AbstractAsyncContextManager[Any]] = getattr(importlib.import_module(module), function)
+    return opener

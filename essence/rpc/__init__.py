@@ -1,0 +1,1 @@
+"""gRPC: the only package that knows it. Protocols, servicers, and far players."""

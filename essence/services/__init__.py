@@ -1,0 +1,1 @@
+"""Processes. Each only wires players together."""

@@ -6,6 +6,7 @@ reading the table loads no model library, and so that a far player may live in `
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from essence.config import LlmEngine, SttEngine, TtsEngine
+from essence.config import Assistant, LlmEngine, SttEngine, TtsEngine
 from essence.errors import ConfigError, EngineMissing
 from essence.ports import LanguageModel, Synthesizer, Transcriber
 
@@ -115,3 +116,34 @@ def _opener(role: str, url: str) -> Callable[..., AbstractAsyncContextManager[An
     module, _, function = engine.opener.partition(":")
     opener: Callable[..., AbstractAsyncContextManager[Any]] = getattr(importlib.import_module(module), function)
     return opener
+
+
+@dataclass(frozen=True, slots=True)
+class Players:
+    """One of each role, ready to work."""
+
+    transcriber: Transcriber
+    model: LanguageModel
+    synthesizer: Synthesizer
+
+
+@asynccontextmanager
+async def open_players(settings: Assistant) -> AsyncIterator[Players]:
+    """Load the engines of all three roles side by side on entry, free them on exit.
+
+    Raises:
+        ConfigError, EngineMissing: As the three openers say; what had been loaded is freed.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.TaskGroup() as loading:
+                transcriber = loading.create_task(
+                    stack.enter_async_context(open_transcriber(settings.stt_url, settings))
+                )
+                model = loading.create_task(stack.enter_async_context(open_language_model(settings.llm_url, settings)))
+                synthesizer = loading.create_task(
+                    stack.enter_async_context(open_synthesizer(settings.tts_url, settings))
+                )
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+        yield Players(transcriber.result(), model.result(), synthesizer.result())

@@ -1,0 +1,96 @@
+"""The way of a note: hear → think → speak, overlapped. Everything that answers people goes through here.
+
+    note → decode → STT ─┬→ Heard
+                         └→ LLM ─┬→ TextDelta …                          (to be shown at once)
+                                 └→ pieces → speakable → TTS → Ogg/Opus → AudioPart …
+
+While the model writes piece n + 1, piece n is spoken. Stages are tasks with bounded queues between them; the first
+that fails, or whoever stops listening, cancels the others before anybody hears of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from essence.chat.codec import Codec, ThreadedCodec
+from essence.chat.events import Done, Event, Heard, Outlet, events_of
+from essence.chat.hear import hear
+from essence.chat.playout import Playout
+from essence.chat.speak import Speaker
+from essence.chat.think import Answer, Pieces, think
+from essence.chat.timings import Stopwatch
+from essence.dialogue import Turn
+from essence.ports import LanguageModel, Synthesizer, Transcriber
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Answers notes and texts with the players it was given. Holds no state of a conversation; calls may overlap."""
+
+    transcriber: Transcriber
+    model: LanguageModel
+    synthesizer: Synthesizer
+    codec: Codec = ThreadedCodec()
+    playout: Playout = Playout()
+
+    def answer_note(
+        self, note: bytes | Path, history: Sequence[Turn] = (), *, language: str | None = None, voice: str | None = None
+    ) -> AsyncGenerator[Event]:
+        """Yield `Heard`, then the answer's text and sound as they come, then `Done`.
+
+        Args:
+            note: Any audio file that a phone or a browser sends.
+            history: The turns before this one, system turns first.
+            language: ISO 639-1 code of what is spoken; None detects it. The answer is spoken in it.
+            voice: Passed on to the synthesizer.
+
+        Raises:
+            JuneError: Hearing or thinking failed. A voice that fails is told by `VoiceFailed` instead.
+        """
+        return events_of(partial(self._note, note, tuple(history), language, voice))
+
+    def answer_text(
+        self, text: str, history: Sequence[Turn] = (), *, language: str | None = None, voice: str | None = None
+    ) -> AsyncGenerator[Event]:
+        """Yield the same as `answer_note`, without `Heard`, for a message that was typed."""
+        return events_of(partial(self._text, text, tuple(history), language, voice))
+
+    async def _note(
+        self, note: bytes | Path, history: tuple[Turn, ...], language: str | None, voice: str | None, outlet: Outlet
+    ) -> None:
+        stopwatch = Stopwatch()
+        transcript = await hear(self.codec.decode(note), self.transcriber, stopwatch, language=language)
+        outlet.put(Heard(transcript))
+        if not transcript.speech:
+            outlet.put(Done(answer="", cut=False, timings=stopwatch.finish()))
+            return
+        turns = (*history, Turn("user", transcript.text))
+        await self._answer(turns, transcript.language, voice, outlet, stopwatch)
+
+    async def _text(
+        self, text: str, history: tuple[Turn, ...], language: str | None, voice: str | None, outlet: Outlet
+    ) -> None:
+        await self._answer((*history, Turn("user", text)), language, voice, outlet, Stopwatch())
+
+    async def _answer(
+        self, turns: tuple[Turn, ...], language: str | None, voice: str | None, outlet: Outlet, stopwatch: Stopwatch
+    ) -> None:
+        answer = await self._think_aloud(turns, language, voice, outlet, stopwatch)
+        outlet.put(Done(answer.text, answer.cut, stopwatch.finish()))
+
+    async def _think_aloud(
+        self, turns: tuple[Turn, ...], language: str | None, voice: str | None, outlet: Outlet, stopwatch: Stopwatch
+    ) -> Answer:
+        pieces = Pieces()
+        speaker = Speaker(self.synthesizer, self.codec, self.playout, outlet, stopwatch)
+        try:
+            async with asyncio.TaskGroup() as stages:
+                stages.create_task(speaker.speak(pieces, language=language, voice=voice))
+                return await think(self.model, turns, pieces, outlet, stopwatch)
+        except ExceptionGroup as failed:
+            # One stage failed and the group has stopped the other: whoever asked hears of the one that failed.
+            raise failed.exceptions[0] from failed

@@ -55,6 +55,12 @@ class Process(Observability):
     grpc_max_message_bytes: int = Field(
         default=16 * 2**20, gt=0, description="Largest gRPC message taken or sent. [bytes]"
     )
+    grpc_max_calls: int = Field(
+        default=256, gt=0, description="gRPC calls at once, health checks among them; one more is told EngineBusy."
+    )
+    grpc_max_call_s: float = Field(
+        default=3600.0, gt=0, description="Longest gRPC call, whatever deadline its client set. [s]"
+    )
 
 
 class SttEngine(ModelFiles):
@@ -84,7 +90,11 @@ class TtsEngine(ModelFiles):
         "piper:VOICE (a name or a path to an .onnx file), espeak: or grpc://HOST:PORT.",
     )
     tts_rate: float = Field(default=1.0, gt=0.25, lt=4, description="Speaking rate; 1 is the voice's own.")
+    tts_threads: int = Field(default=0, ge=0, description="CPU threads of a Piper voice; 0 takes all cores.")
     tts_queue_max: int = Field(default=64, ge=1, description="Calls that may wait; one more is told EngineBusy.")
+    tts_chunk_deadline_s: float = Field(
+        default=30.0, gt=0, description="Longest silence of an engine's process that owes audio; then it is restarted. [s]"
+    )
     tts_deadline_s: float = Field(default=120.0, gt=0, description="Deadline of a call to a far engine. [s]")
 
 
@@ -111,6 +121,15 @@ class LlmEngine(ModelFiles):
     llm_slots: int = Field(default=2, ge=1, description="Replies that an embedded model writes side by side.")
     llm_first_token_s: float = Field(default=60.0, gt=0, description="Longest wait for the first token. [s]")
     llm_between_tokens_s: float = Field(default=20.0, gt=0, description="Longest wait between two tokens. [s]")
+    llm_reasoning: Literal["auto", "opened", "none"] = Field(
+        default="auto",
+        description="How the model marks what it thinks aloud: auto goes by <think> tags and the model's name; opened: "
+        "the text starts inside, only </think> is written (Qwen3-Thinking); none: tags mean nothing.",
+    )
+    llm_queue_max: int = Field(
+        default=32, ge=0, description="Replies that may wait for an embedded model's slot; one more is told EngineBusy."
+    )
+    llm_deadline_s: float = Field(default=600.0, gt=0, description="Deadline of a call to a far engine. [s]")
 
 
 class SttService(Process, SttEngine):

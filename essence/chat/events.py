@@ -22,7 +22,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class AudioPart:
-    """A stretch of the spoken answer, whole sentences, ready to be sent as a voice message."""
+    """A stretch of the spoken answer, cut between sentences (the first may end at a comma), ready to be sent."""
 
     index: int
     """0 for the first; parts come in order."""

@@ -27,8 +27,8 @@ async def hear(
         aclosing(_timed(sound, stopwatch)) as speech,
         aclosing(transcriber.transcribe(speech, language=language)) as transcripts,
     ):
-        async for transcript in transcripts:
-            pass
+        async for growing in transcripts:
+            transcript = growing
     if transcript is None:
         raise EngineError("The speech-to-text engine ended without a result. Its log tells why.")
     stopwatch.heard(transcript.timing)

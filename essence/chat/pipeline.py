@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from essence.chat.codec import Codec, ThreadedCodec
 from essence.chat.events import Done, Event, Heard, Outlet, events_of
 from essence.chat.hear import hear
 from essence.chat.playout import Playout
+from essence.chat.sentences import SentenceSplitter
 from essence.chat.speak import Speaker
 from essence.chat.think import Answer, Pieces, think
 from essence.chat.timings import Stopwatch
@@ -34,8 +35,8 @@ class Pipeline:
     transcriber: Transcriber
     model: LanguageModel
     synthesizer: Synthesizer
-    codec: Codec = ThreadedCodec()
-    playout: Playout = Playout()
+    codec: Codec = field(default_factory=ThreadedCodec)
+    playout: Playout = field(default_factory=Playout)
 
     def answer_note(
         self, note: bytes | Path, history: Sequence[Turn] = (), *, language: str | None = None, voice: str | None = None
@@ -90,7 +91,8 @@ class Pipeline:
         try:
             async with asyncio.TaskGroup() as stages:
                 stages.create_task(speaker.speak(pieces, language=language, voice=voice))
-                return await think(self.model, turns, pieces, outlet, stopwatch)
+                splitter = SentenceSplitter(language=language or "en")
+                return await think(self.model, turns, splitter, pieces, outlet, stopwatch)
         except ExceptionGroup as failed:
             # One stage failed and the group has stopped the other: whoever asked hears of the one that failed.
             raise failed.exceptions[0] from failed

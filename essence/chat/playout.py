@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Playout:
-    """The rule by which a spoken answer is cut into voice messages, always between sentences.
+    """The rule by which a spoken answer is cut into voice messages, never within a sentence but after its first clause.
 
     The listener is taken to play each part as it arrives, one after the other, as a jitter buffer is emptied: a part is
     sent when what they have would end within `margin_s`. So parts are as few as the speed of the engines allows.

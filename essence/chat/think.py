@@ -58,7 +58,12 @@ class Pieces:
 
 
 async def think(
-    model: LanguageModel, history: Sequence[Turn], pieces: Pieces, outlet: Outlet, stopwatch: Stopwatch
+    model: LanguageModel,
+    history: Sequence[Turn],
+    splitter: SentenceSplitter,
+    pieces: Pieces,
+    outlet: Outlet,
+    stopwatch: Stopwatch,
 ) -> Answer:
     """Have the last turn of `history` answered; put each delta into `outlet`, each finished piece into `pieces`.
 
@@ -66,7 +71,7 @@ async def think(
         EmptyAnswer: The model wrote nothing but blanks.
         JuneError: As the model says.
     """
-    splitter, text, cut = SentenceSplitter(), "", False
+    text, cut = "", False
     with stopwatch.busy("llm"):
         async with aclosing(model.reply(history)) as events:
             async for event in events:

@@ -1,0 +1,59 @@
+"""`say`: speak a text into a file."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from essence import config
+from essence.audio import Pcm, encode_voice, encode_wav
+from essence.chat.sentences import SentenceSplitter
+from essence.chat.speakable import speakable
+from essence.commands import terminal
+from essence.commands.terminal import err, out
+from essence.engines import open_synthesizer
+from essence.errors import InvalidInput
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; see `--help`."""
+    return terminal.run(app, "say", argv, config.TtsEngine)
+
+
+@app.command()
+def say(
+    text: Annotated[str, typer.Argument(help="What to say; - reads standard input. Markdown is spoken as prose.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Ogg/Opus, or WAV where it ends with .wav.")] = Path(
+        "speech.ogg"
+    ),
+    language: Annotated[str, typer.Option(help="Language of the text (ISO 639-1).")] = "en",
+    voice: Annotated[str, typer.Option(help="Voice, by name; the engine's own for the language if not given.")] = "",
+) -> None:
+    """Speak a text into a file."""
+    text = sys.stdin.read() if text == "-" else text
+    sounds = asyncio.run(_say(text, language, voice or None))
+    if not sounds:
+        raise InvalidInput("There is nothing to say in this text. Give it a word or two.")
+    output.write_bytes(encode_wav(sounds) if output.suffix == ".wav" else encode_voice(sounds).data)
+    out.print(f"{sum(pcm.duration_s for pcm in sounds):.1f} s of speech: [bold]{output}[/bold]")
+
+
+async def _say(text: str, language: str, voice: str | None) -> list[Pcm]:
+    settings = config.read(config.TtsEngine)
+    splitter = SentenceSplitter(language=language)
+    pieces = [*splitter.feed(text), *splitter.flush()]
+    sounds: list[Pcm] = []
+    async with open_synthesizer(settings.tts_url, settings) as synthesizer:
+        with err.status("Speaking …"):
+            for piece in pieces:
+                if words := speakable(piece, language):
+                    async with aclosing(synthesizer.synthesize(words, voice=voice, language=language)) as speech:
+                        sounds += [pcm async for pcm in speech]
+    return sounds

@@ -1,0 +1,93 @@
+"""`talk`: one voice note (or a typed question) through the whole pipeline, on the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from essence import config
+from essence.chat.events import AudioPart, Done, Heard, VoiceFailed
+from essence.chat.pipeline import Pipeline
+from essence.chat.playout import WHOLE
+from essence.commands import terminal
+from essence.commands.terminal import out
+from essence.dialogue import TextDelta, Turn
+from essence.engines import open_players
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; see `--help`."""
+    return terminal.run(app, "talk", argv, config.Assistant)
+
+
+@app.command()
+def talk(
+    note: Annotated[
+        Path | None, typer.Argument(help="Voice note: any audio file.", exists=True, dir_okay=False)
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the spoken answer goes (Ogg/Opus).")] = Path(
+        "answer.ogg"
+    ),
+    text: Annotated[str, typer.Option("--text", "-t", help="Ask in writing instead of by a note.")] = "",
+    language: Annotated[str, typer.Option(help="Language of the note (ISO 639-1); detected if not given.")] = "",
+    voice: Annotated[str, typer.Option(help="Voice of the answer, by name.")] = "",
+) -> None:
+    """Answer a voice note: transcribe it, think, speak."""
+    if (note is None) == (not text):
+        raise typer.BadParameter("give a voice note, or a question with --text")
+    asyncio.run(_talk(note, text, output, language or None, voice or None))
+
+
+async def _talk(note: Path | None, text: str, output: Path, language: str | None, voice: str | None) -> None:
+    settings = config.read(config.Assistant)
+    loading = out.status("Loading engines …")
+    loading.start()
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    async with open_players(settings) as players:
+        loading.stop()
+        out.print(f"[dim]Engines ready after {loop.time() - start:.1f} s: {_engines(settings)}[/dim]")
+        pipeline = Pipeline(players.transcriber, players.model, players.synthesizer, playout=WHOLE)
+        system = (Turn("system", settings.june_system_prompt),)
+        if note is not None:
+            events = pipeline.answer_note(note, system, language=language, voice=voice)
+        else:
+            events = pipeline.answer_text(text, system, language=language, voice=voice)
+        async with aclosing(events):
+            async for event in events:
+                _show(event, output)
+
+
+def _engines(settings: config.Assistant) -> str:
+    return f"STT {settings.stt_url}, LLM {settings.llm_url}, TTS {settings.tts_url}"
+
+
+def _show(event: object, output: Path) -> None:
+    match event:
+        case Heard(transcript) if transcript.speech:
+            out.print("[bold]You:[/bold] ", end="")
+            out.print(transcript.text, markup=False, highlight=False)
+            out.print(
+                f"[dim]({transcript.language}, {transcript.language_probability:.0%} sure; "
+                f"words {transcript.confidence:.0%}; {transcript.duration_s:.1f} s of sound)[/dim]"
+            )
+            out.print("[bold]June:[/bold] ", end="")
+        case Heard():
+            out.print("I heard no speech in this note.")
+        case TextDelta(text):
+            out.print(text, end="", markup=False, highlight=False, soft_wrap=True)
+        case VoiceFailed(error):
+            out.print(f"\n[yellow]No spoken answer:[/yellow] {error}")
+        case AudioPart(note=note):
+            output.write_bytes(note.data)
+        case Done(answer, cut, timings):
+            out.print("" if not cut else "\n[yellow](The answer was cut at LLM_MAX_TOKENS.)[/yellow]")
+            out.print(terminal.timings_table(timings))
+            if answer and output.exists():
+                out.print(f"Spoken answer: [bold]{output}[/bold]")

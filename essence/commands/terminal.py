@@ -1,0 +1,58 @@
+"""How commands meet a person: the console, one sentence for an error, the exit code."""
+
+from __future__ import annotations
+
+import click
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from essence import config
+from essence.chat.timings import Timings
+from essence.errors import JuneError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def run(app: typer.Typer, name: str, argv: list[str], settings: type[config.Settings] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 (failed, said in one sentence), 2 (called wrongly), 130 (Ctrl-C).
+
+    `--help` ends with the settings that the command reads.
+    """
+    try:
+        return _invoke(typer.main.get_command(app), name, argv, settings)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except JuneError as error:
+        err.print(f"[red]{error.code}:[/red] ", end="")
+        err.print(str(error), markup=False)
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+
+
+def _invoke(command: click.Command, name: str, argv: list[str], settings: type[config.Settings] | None) -> int:
+    code = command.main(args=argv, prog_name=f"python -m essence {name}", standalone_mode=False)
+    if settings is not None and "--help" in argv:
+        print(config.settings_help(settings))
+    return code if isinstance(code, int) else 0
+
+
+def timings_table(timings: Timings) -> Table:
+    """Two readings of one answer: the steps that add up to the total, and how long each stage was at work."""
+    table = Table(title="Where the time went", title_justify="left")
+    table.add_column("step")
+    table.add_column("seconds", justify="right")
+    table.add_column("stage at work")
+    table.add_column("seconds", justify="right")
+    steps = [*timings.milestones()]
+    busy = timings.busy()
+    for index in range(max(len(steps), len(busy))):
+        left = (steps[index].name, f"{steps[index].seconds:.2f}") if index < len(steps) else ("", "")
+        right = (f"{busy[index].name}", f"{busy[index].seconds:.2f}") if index < len(busy) else ("", "")
+        table.add_row(*left, *right)
+    table.add_section()
+    table.add_row("total", f"{timings.total_s:.2f}", f"slowest: {timings.slowest().name}", "")
+    return table

@@ -1,0 +1,234 @@
+"""Logs, traces and metrics: why was that slow, and what failed.
+
+One vocabulary for all three: a stage is a log-free span and an observation of `june_stage_seconds`; a call is a span,
+`june_calls_total` and `june_calls_in_flight`. Log events are a name plus keys and values, never a sentence.
+Nothing is exported unless settings ask for it, and OpenTelemetry is imported only then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from essence.config import Observability
+from essence.errors import JuneError
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
+STAGE_SECONDS = Histogram(
+    "june_stage_seconds",
+    "Time that one stage of a message took. [s]",
+    ["stage"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+CALLS = Counter(
+    "june_calls", "Calls answered, by outcome: ok, cancelled, or the code of an error.", ["service", "method", "code"]
+)
+CALLS_IN_FLIGHT = Gauge("june_calls_in_flight", "Calls being answered now.", ["service", "method"])
+
+_tracer: Tracer | None = None
+
+
+# --- logs
+
+_SECRET_KEY = re.compile(r"(?i)(token|secret|password|passwd|api_?key|authorization|cookie|dsn)$")
+_SECRET_VALUE = re.compile(
+    r"(?x)"
+    r"  \b\d{6,12}:[A-Za-z0-9_-]{30,}"  # Telegram bot token
+    r"| \b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"  # Discord bot token
+    r"| \b(?:sk|nvapi|hf|ghp|xox[bp])[-_][A-Za-z0-9_-]{16,}"  # OpenAI, NVIDIA, Hugging Face, GitHub, Slack
+    r"| \beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"  # JSON Web Token
+    r"| (?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password of an URL
+    r"| (?i:(?<=bearer\s))[^\s\"',]{8,}"
+)
+REDACTED = "[redacted]"
+
+
+def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Secrets, known by their key or their shape, never reach a log: a processor for structlog."""
+    for key, value in event.items():
+        event[key] = REDACTED if _SECRET_KEY.search(key) and value else _without_secrets(value)
+    return event
+
+
+def _without_secrets(value: object) -> object:
+    match value:
+        case str():
+            return _SECRET_VALUE.sub(REDACTED, value)
+        case dict():
+            return {k: REDACTED if _SECRET_KEY.search(str(k)) and v else _without_secrets(v) for k, v in value.items()}
+        case list() | tuple():
+            return [_without_secrets(item) for item in value]
+        case BaseException():
+            return _SECRET_VALUE.sub(REDACTED, str(value))
+        case _:
+            return value
+
+
+def set_up(settings: Observability, service: str) -> None:
+    """Route all logs, the standard library's too, to standard error, and start tracing where settings name a collector.
+
+    Args:
+        settings: Level, format, collector.
+        service: Name of this process in logs and traces.
+    """
+    _set_up_logs(settings)
+    structlog.contextvars.bind_contextvars(service=service)
+    if settings.otel_exporter_otlp_endpoint:
+        _start_tracing(settings.otel_exporter_otlp_endpoint, service)
+
+
+def _set_up_logs(settings: Observability) -> None:
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        _add_trace_id,
+    ]
+    last: list[structlog.typing.Processor] = (
+        [structlog.processors.dict_tracebacks, redact, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        if settings.log_format == "json"
+        else [structlog.processors.format_exc_info, redact, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
+    for chatty in ("httpx", "httpcore", "openai", "uvicorn.access"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def logger() -> structlog.stdlib.BoundLogger:
+    """For events: `logger().info("engine_loaded", seconds=1.2)`."""
+    bound: structlog.stdlib.BoundLogger = structlog.get_logger()
+    return bound
+
+
+# --- traces
+
+
+def _start_tracing(endpoint: str, service: str) -> None:
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    global _tracer  # noqa: PLW0603  # one tracer for each process, as OpenTelemetry itself has it
+    provider = TracerProvider(resource=Resource.create({"service.name": f"june-{service}"}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    trace.set_tracer_provider(provider)
+    _tracer = trace.get_tracer("june")
+
+
+def outgoing_context() -> dict[str, str]:
+    """W3C trace context of what is being done now, as headers for a call; empty where nothing is traced."""
+    carrier: dict[str, str] = {}
+    if _tracer is not None:
+        from opentelemetry import propagate
+
+        propagate.inject(carrier)
+    return carrier
+
+
+def _add_trace_id(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if _tracer is not None:
+        from opentelemetry import trace
+
+        context = trace.get_current_span().get_span_context()
+        if context.is_valid:
+            event["trace_id"] = format(context.trace_id, "032x")
+    return event
+
+
+def _span(name: str, headers: Mapping[str, str] | None = None) -> AbstractContextManager[object]:
+    if _tracer is None:
+        return nullcontext()
+    from opentelemetry import propagate
+
+    parent = propagate.extract(dict(headers)) if headers else None
+    return _tracer.start_as_current_span(name, context=parent)
+
+
+# --- metrics
+
+
+class Timer:
+    """How long something has taken so far, or took."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._seconds: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """[s]"""
+        return time.perf_counter() - self._start if self._seconds is None else self._seconds
+
+    def stop(self) -> None:
+        """Keep the time as it is now; a second call changes nothing."""
+        self._seconds = self.seconds
+
+
+@contextmanager
+def stage(name: str) -> Iterator[Timer]:
+    """Time one stage of a message (decode, gate, stt, …): a span and an observation of `june_stage_seconds`.
+
+    Must not be held open across a `yield` of an async generator: the span would leak into the caller's context.
+    """
+    timer = Timer()
+    with _span(name):
+        try:
+            yield timer
+        finally:
+            timer.stop()
+            STAGE_SECONDS.labels(name).observe(timer.seconds)
+
+
+@contextmanager
+def call(service: str, method: str, headers: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Count one answered call under its outcome, as part of the caller's trace where `headers` carry one."""
+    in_flight = CALLS_IN_FLIGHT.labels(service, method)
+    code = "ok"
+    with in_flight.track_inprogress(), _span(f"{service}/{method}", headers):
+        try:
+            yield
+        except asyncio.CancelledError:
+            code = "cancelled"
+            raise
+        except JuneError as error:
+            code = error.code
+            raise
+        except Exception:  # whatever else it is, it is counted and goes on
+            code = "internal"
+            raise
+        finally:
+            CALLS.labels(service, method, code).inc()
+
+
+def metrics() -> tuple[bytes, str]:
+    """All metrics of this process and their media type, as Prometheus scrapes them."""
+    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+    return generate_latest(), CONTENT_TYPE_LATEST

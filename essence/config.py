@@ -93,7 +93,9 @@ class TtsEngine(ModelFiles):
     tts_threads: int = Field(default=0, ge=0, description="CPU threads of a Piper voice; 0 takes all cores.")
     tts_queue_max: int = Field(default=64, ge=1, description="Calls that may wait; one more is told EngineBusy.")
     tts_chunk_deadline_s: float = Field(
-        default=30.0, gt=0, description="Longest silence of an engine's process that owes audio; then it is restarted. [s]"
+        default=30.0,
+        gt=0,
+        description="Longest silence of an engine's process that owes audio; then it is restarted. [s]",
     )
     tts_deadline_s: float = Field(default=120.0, gt=0, description="Deadline of a call to a far engine. [s]")
 
@@ -180,3 +182,18 @@ def read(settings: type[S]) -> S:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else settings.__name__
         raise ConfigError(f"{name}: {first['msg']}. See `python -m essence <name> --help`.") from error
+
+
+def help_text(settings: type[Settings], usage: str) -> str:
+    """What `--help` of a service or command prints: its usage, then every setting that it reads."""
+    return f"{usage}\n\n{settings_help(settings)}"
+
+
+def settings_help(settings: type[Settings]) -> str:
+    """Each setting as `VARIABLE=default` and what it means, the class's own before those that it shares with others."""
+    lines = ["Settings (environment variables, or lines of .env):"]
+    for kind in settings.__mro__:
+        for name in kind.__dict__.get("__annotations__", {}):
+            if (field := settings.model_fields.get(name)) is not None:
+                lines += [f"  {name.upper()}={field.get_default()}", f"      {field.description}"]
+    return "\n".join(lines)

@@ -12,11 +12,14 @@ import importlib.util
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
-from essence.config import Assistant, LlmEngine, SttEngine, TtsEngine
 from essence.errors import ConfigError, EngineMissing
-from essence.ports import LanguageModel, Synthesizer, Transcriber
+
+if TYPE_CHECKING:  # engines' own processes come through this package, and start 0.5 s sooner without pydantic
+    from essence.config import Assistant, LlmEngine, SttEngine, TtsEngine
+    from essence.ports import LanguageModel, Synthesizer, Transcriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +78,26 @@ def open_transcriber(url: str, settings: SttEngine) -> AbstractAsyncContextManag
     return player
 
 
-@asynccontextmanager
-async def open_synthesizer(urls: str, settings: TtsEngine) -> AsyncIterator[Synthesizer]:
+def open_synthesizer(urls: str, settings: TtsEngine) -> AbstractAsyncContextManager[Synthesizer]:
     """Load the engines of a comma-separated list; the first that has a voice for a text's language speaks it.
 
-    Raises:
-        ConfigError: No engine has this scheme.
-        EngineMissing: Its libraries or its model aren't here.
-    """
-    from essence.engines.tts.by_language import ByLanguage
+    One that isn't installed is left out with a warning, as long as another one of the list is there.
 
-    async with AsyncExitStack() as stack:
-        players: list[Synthesizer] = [
-            await stack.enter_async_context(_opener("tts", url)(url, settings)) for url in urls.split(",")
-        ]
-        yield players[0] if len(players) == 1 else ByLanguage(players)
+    Raises:
+        ConfigError: No engine has this scheme, or the list is empty.
+        EngineMissing: None of them has its libraries and its model here.
+    """
+    from essence.engines.tts.by_language import open_installed
+
+    listed = [url.strip() for url in urls.split(",") if url.strip()]
+    if not listed:
+        raise ConfigError("TTS_URL names no engine. Leave it unset for piper:en_US-joe-medium,espeak:.")
+    return open_installed({url: partial(_open_synthesizer, url, settings) for url in listed})
+
+
+def _open_synthesizer(url: str, settings: TtsEngine) -> AbstractAsyncContextManager[Synthesizer]:
+    player: AbstractAsyncContextManager[Synthesizer] = _opener("tts", url)(url, settings)
+    return player
 
 
 def open_language_model(url: str, settings: LlmEngine) -> AbstractAsyncContextManager[LanguageModel]:

@@ -14,7 +14,6 @@ _OTHER_NAMES = {
     "iw": "he",  # withdrawn from ISO 639-1 in 1989
     "in": "id",  # … likewise
     "sh": "hbs",  # Serbo-Croatian, withdrawn in 2000
-    "tl": "fil",  # Tagalog, should a voice come
 }
 """Codes of ISO 639-1 that eSpeak NG lists under another name. The rest comes from its own list of voices."""
 

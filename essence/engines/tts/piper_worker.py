@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from piper import PiperVoice, SynthesisConfig
 from piper.config import PiperConfig
 
@@ -34,7 +35,7 @@ class _Level:
 
     gain: float = field(default=PEAK / QUIETEST_PEAK)
 
-    def apply(self, audio: np.ndarray[Any, np.dtype[np.float32]]) -> bytes:
+    def apply(self, audio: NDArray[np.float32]) -> bytes:
         peak = float(np.abs(audio).max(initial=0.0))
         self.gain = min(self.gain, PEAK / max(peak, QUIETEST_PEAK))
         return (audio * (self.gain * 32767)).astype("<i2").tobytes()
@@ -69,7 +70,7 @@ class PiperSpeaker:
         level = _Level()
         for phonemes in phrases(_sentences(voice, request.text)):
             voice.session.options = options  # calls take turns: another one may have set its own
-            audio = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(phonemes), config)
+            audio: Any = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(phonemes), config)
             yield voice.config.sample_rate, level.apply(audio)
 
     def _voice(self, path: str) -> PiperVoice:

@@ -104,7 +104,7 @@ async def test_the_listener_never_waits_once_the_voice_has_begun_when_engines_ke
 
 async def test_a_short_answer_stays_one_note():
     model = ScriptedModel("It is Paris, the capital of France. It lies on the river Seine.")
-    assert len(parts(await told(pipeline(model=model).answer_note(NOTE)))) == 1
+    assert len(parts(await told(pipeline(model=model, voice=ToneSynthesizer(rtf=0.05)).answer_note(NOTE)))) == 1
 
 
 async def test_the_whole_answer_can_be_had_as_one_note():
@@ -122,7 +122,7 @@ async def test_a_part_that_waits_leaves_before_the_listener_runs_dry_even_when_t
             if isinstance(event, AudioPart):
                 voices.append((asyncio.get_running_loop().time(), event.text))
     spoken_before_the_stall_ended = "".join(text for at, text in voices if at < 60.0)
-    assert spoken_before_the_stall_ended == long * 3
+    assert spoken_before_the_stall_ended == long * 2  # the third may still go on: only what follows can tell
 
 
 async def test_reasoning_is_neither_shown_nor_spoken():

@@ -7,6 +7,7 @@ Values come from the process's environment, then from `.env` in the working dire
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -193,7 +194,7 @@ def settings_help(settings: type[Settings]) -> str:
     """Each setting as `VARIABLE=default` and what it means, the class's own before those that it shares with others."""
     lines = ["Settings (environment variables, or lines of .env):"]
     for kind in settings.__mro__:
-        for name in kind.__dict__.get("__annotations__", {}):
+        for name in inspect.get_annotations(kind):
             if (field := settings.model_fields.get(name)) is not None:
                 lines += [f"  {name.upper()}={field.get_default()}", f"      {field.description}"]
     return "\n".join(lines)

@@ -115,7 +115,7 @@ def _set_up_logs(settings: Observability) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
-    for chatty in ("httpx", "httpcore", "openai", "uvicorn.access"):
+    for chatty in ("httpx", "httpcore", "openai", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 

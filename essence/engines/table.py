@@ -47,6 +47,7 @@ ENGINES = (
         "stt", "faster-whisper", "essence.engines.stt.faster_whisper:open_player",
         "Whisper on CTranslate2, CPU or CUDA", "faster-whisper", ("faster_whisper", "ctranslate2"),
     ),
+    Engine("stt", "fake", "essence.fakes.by_url:open_transcriber", "hears the words in its URL; for tests"),
     Engine("stt", "grpc", "essence.rpc.client:open_transcriber", "June's stt service on another machine"),
     Engine(
         "tts", "piper", "essence.engines.tts.piper:open_player",
@@ -56,6 +57,7 @@ ENGINES = (
         "tts", "espeak", "essence.engines.tts.espeak:open_player",
         "eSpeak NG, over 100 languages, in a process of its own", "espeak", ("espeakng_loader",),
     ),
+    Engine("tts", "fake", "essence.fakes.by_url:open_synthesizer", "speaks a tone; for tests"),
     Engine("tts", "grpc", "essence.rpc.client:open_synthesizer", "June's tts service on another machine"),
     Engine(
         "llm", "llamacpp", "essence.engines.llm.llamacpp:open_player",
@@ -63,6 +65,7 @@ ENGINES = (
     ),
     Engine("llm", "http", "essence.engines.llm.openai:open_player", "any OpenAI-compatible server"),
     Engine("llm", "https", "essence.engines.llm.openai:open_player", "any OpenAI-compatible server, over TLS"),
+    Engine("llm", "fake", "essence.fakes.by_url:open_language_model", "writes the words in its URL; for tests"),
     Engine("llm", "grpc", "essence.rpc.client:open_language_model", "June's inference-api service on another machine"),
 )  # fmt: skip
 

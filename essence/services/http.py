@@ -1,0 +1,139 @@
+"""The HTTP side of every service: health, metrics, and the service's own API where it has one."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+import uvicorn
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from essence import __version__, observe
+from essence.errors import ConfigError
+
+
+class State(StrEnum):
+    """What a service is doing; READY is the only one in which it takes work."""
+
+    LOADING = "loading"
+    READY = "ready"
+    DRAINING = "draining"
+
+
+class Api:
+    """A service's own ASGI app: answers 503 while there is none, and knows when no request of it is in flight."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+        """None while the engine loads and again while the service drains."""
+        self.idle = asyncio.Event()
+        """Set while no request is in flight."""
+        self.idle.set()
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (app := self.app) is None:
+            closed = JSONResponse(
+                {"error": {"message": "Not ready. Try again in a moment."}}, 503, {"Retry-After": "2"}
+            )
+            await closed(scope, receive, send)
+            return
+        self._in_flight += 1
+        self.idle.clear()
+        try:
+            await app(scope, receive, send)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self.idle.set()
+
+
+class HttpServer:
+    """Answers from the moment it starts, so that "still loading" can be told from "dead"."""
+
+    def __init__(self, name: str, *, has_api: bool) -> None:
+        """`has_api`: whether the service brings an API when it is ready; without, all other paths are 404."""
+        self.state = State.LOADING
+        self._api = Api()
+        self._app = _health_app(name, self)
+        if has_api:
+            self._app.mount("/", self._api)
+        self._server: _Uvicorn | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Take requests; returns the port, which is a free one where `port` is 0.
+
+        Raises:
+            ConfigError: The address can't be bound, mostly since another process has it.
+        """
+        try:
+            listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        except OSError as error:
+            raise ConfigError(f"{host}:{port} can't be bound ({error.strerror}).") from error
+        settings = uvicorn.Config(
+            self._app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
+        self._server = _Uvicorn(settings)
+        self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
+        bound: int = listener.getsockname()[1]
+        return bound
+
+    def serve(self, api: ASGIApp | None) -> None:
+        """Say that the service is ready, and hand requests to its own API."""
+        self.state, self._api.app = State.READY, api
+
+    async def drain(self, grace_s: float) -> None:
+        """Take no more requests but for health and metrics, and let those in flight finish for `grace_s`."""
+        self.state, self._api.app = State.DRAINING, None
+        try:
+            await asyncio.wait_for(self._api.idle.wait(), grace_s)
+        except TimeoutError:
+            observe.logger().warning("requests_cut", grace_s=grace_s)
+
+    async def stop(self) -> None:
+        """End, with what is left."""
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            await self._task
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves signals to the service."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _health_app(name: str, server: HttpServer) -> FastAPI:
+    app = FastAPI(title=f"June {name}", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+
+    def status() -> tuple[dict[str, object], int]:
+        ready = server.state is State.READY
+        report = {"service": name, "version": __version__, "live": True, "ready": ready, "state": str(server.state)}
+        return report, 200 if ready else 503
+
+    @app.get("/health/live")
+    async def live() -> JSONResponse:
+        return JSONResponse({"live": True})
+
+    @app.get("/health/ready")
+    async def ready() -> JSONResponse:
+        return JSONResponse(*status())
+
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        return JSONResponse(*status())
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        text, media_type = observe.metrics()
+        return Response(text, media_type=media_type)
+
+    return app

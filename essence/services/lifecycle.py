@@ -1,0 +1,139 @@
+"""From arguments to exit code: what every service process does, whatever it serves.
+
+HTTP answers at once (live, not ready); then the engine loads; then gRPC and HTTP take work. SIGTERM or SIGINT: health
+says NOT_SERVING, calls in flight finish within GRACE_S, the engine closes, exit 0. A second signal exits at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from starlette.types import ASGIApp
+
+from essence import config, observe
+from essence.errors import ConfigError, JuneError
+from essence.rpc.server import Limits, RpcServer, RpcService
+from essence.services.http import HttpServer
+
+S = TypeVar("S", bound=config.Process)
+P = TypeVar("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Generic[S, P]):
+    """What tells one service from another."""
+
+    name: str
+    """As in `python -m essence NAME`."""
+    role: Literal["stt", "tts", "llm"]
+    """First part of its settings' names: stt_url, stt_grpc_port, stt_http_port."""
+    summary: str
+    settings: type[S]
+    rpc: RpcService[P]
+    open_engine: Callable[[str, S], AbstractAsyncContextManager[P]]
+    """Called with the engine's URL."""
+    http_api: Callable[[P, S], ASGIApp] | None = None
+    """The service's own HTTP API, mounted at / once the engine is loaded. Its lifespan events are not run."""
+
+
+def run(service: Service[S, P], argv: list[str]) -> int:
+    """Serve until told to stop; the exit code is 0, 1 (it can't serve; one sentence says why) or 2 (called wrongly)."""
+    usage = f"Usage: python -m essence {service.name}\n{service.summary}"
+    if argv:
+        asked = argv[0] in ("-h", "--help")
+        _say(
+            config.help_text(service.settings, usage) if asked else f"Unknown option {argv[0]!r}.\n{usage}", asked=asked
+        )
+        return 0 if asked else 2
+    try:
+        settings = config.read(service.settings)
+        observe.set_up(settings, service.name)
+        asyncio.run(_serve(service, settings))
+    except JuneError as error:
+        _say(str(error), asked=False)
+        return 1
+    return 0
+
+
+def _say(text: str, *, asked: bool) -> None:
+    (sys.stdout if asked else sys.stderr).write(text + "\n")
+
+
+async def _serve(service: Service[S, P], settings: S) -> None:
+    signals = _Signals()
+    async with AsyncExitStack() as stack:
+        http = HttpServer(service.name, has_api=service.http_api is not None)
+        rpc = RpcServer(service.rpc, _limits(settings))
+        await _start(http, f"{service.role}_http_port", settings)
+        stack.push_async_callback(http.stop)
+        await _start(rpc, f"{service.role}_grpc_port", settings)
+        stack.push_async_callback(rpc.stop, 0.0)
+        engine = await signals.unless_stopped(_load(stack, service, settings))
+        if engine is not None:
+            await rpc.serve(engine)
+            http.serve(None if service.http_api is None else service.http_api(engine, settings))
+            observe.logger().info("ready")
+            await signals.stopping.wait()
+        observe.logger().info("stopping", grace_s=settings.grace_s)
+        await asyncio.gather(rpc.stop(settings.grace_s), http.drain(settings.grace_s))
+    observe.logger().info("stopped")
+
+
+def _limits(settings: config.Process) -> Limits:
+    return Limits(settings.grpc_max_message_bytes, settings.grpc_max_calls, settings.grpc_max_call_s)
+
+
+async def _start(server: HttpServer | RpcServer[P], port_setting: str, settings: config.Process) -> None:
+    wanted: int = getattr(settings, port_setting)
+    try:
+        bound = await server.start(settings.bind_host, wanted)
+    except ConfigError as error:
+        raise ConfigError(f"{port_setting.upper()}={wanted}: {error} Set it, or BIND_HOST, to a free one.") from error
+    observe.logger().info("listening", setting=port_setting, host=settings.bind_host, port=bound)
+
+
+async def _load(stack: AsyncExitStack, service: Service[S, P], settings: S) -> P:
+    url: str = getattr(settings, f"{service.role}_url")
+    observe.logger().info("engine_loading", url=url)
+    with observe.stage("load") as timer:
+        engine = await stack.enter_async_context(service.open_engine(url, settings))
+    observe.logger().info("engine_loaded", url=url, seconds=round(timer.seconds, 3))
+    return engine
+
+
+class _Signals:
+    """SIGTERM and SIGINT of this process: the first asks it to stop, a second ends it at once."""
+
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        self._loading: asyncio.Task[object] | None = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._received, number)
+
+    async def unless_stopped(self, work: Awaitable[T]) -> T | None:
+        """Await `work`; None: it was asked to stop and has been cancelled."""
+        self._loading = asyncio.current_task()
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if self._loading is None or not self.stopping.is_set():
+                raise
+            self._loading.uncancel()
+            return None
+        finally:
+            self._loading = None
+
+    def _received(self, number: int) -> None:
+        if self.stopping.is_set():
+            os._exit(128 + number)
+        self.stopping.set()
+        if self._loading is not None:
+            self._loading.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -35,7 +36,7 @@ texts = st.lists(fragments | st.text(max_size=6), max_size=12).map("".join)
 def split(text: str, *cuts: int, starts_inside: bool = False) -> tuple[str, str]:
     splitter = ThinkingSplitter(starts_inside=starts_inside)
     edges = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
-    pieces = [piece for a, b in zip(edges, edges[1:], strict=False) for piece in splitter.feed(text[a:b])]
+    pieces = [piece for a, b in pairwise(edges) for piece in splitter.feed(text[a:b])]
     pieces += splitter.close()
     assert all(piece.text for piece in pieces)
     return (

@@ -28,7 +28,7 @@ def benchmark(
     names: Annotated[list[str] | None, typer.Argument(help="Which ones; all if none is given.")] = None,
     *,
     list_only: Annotated[bool, typer.Option("--list", help="Name them, with what each compares.")] = False,
-) -> int:
+) -> None:
     """Measure; each figure stands beside the peer or the limit that it was compared with in the same run."""
     known = _known()
     chosen = names or sorted(known)
@@ -36,7 +36,8 @@ def benchmark(
         if name not in known:
             raise NotFound(f"There is no benchmark {name!r}. Choose from {', '.join(sorted(known))}.")
     failed = [name for name in chosen if not _run(name, known[name], list_only=list_only)]
-    return 1 if failed else 0
+    if failed:
+        raise typer.Exit(1)
 
 
 def _known() -> dict[str, str]:

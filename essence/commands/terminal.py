@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import click
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -21,23 +20,16 @@ def run(app: typer.Typer, name: str, argv: list[str], settings: type[config.Sett
     `--help` ends with the settings that the command reads.
     """
     try:
-        return _invoke(typer.main.get_command(app), name, argv, settings)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        app(args=argv, prog_name=f"python -m essence {name}")
+    except SystemExit as left:  # how Typer returns
+        if settings is not None and "--help" in argv:
+            print(config.settings_help(settings))
+        return left.code if isinstance(left.code, int) else 1
     except JuneError as error:
         err.print(f"[red]{error.code}:[/red] ", end="")
         err.print(str(error), markup=False)
         return 1
-    except (KeyboardInterrupt, click.Abort):
-        return 130
-
-
-def _invoke(command: click.Command, name: str, argv: list[str], settings: type[config.Settings] | None) -> int:
-    code = command.main(args=argv, prog_name=f"python -m essence {name}", standalone_mode=False)
-    if settings is not None and "--help" in argv:
-        print(config.settings_help(settings))
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 def timings_table(timings: Timings) -> Table:

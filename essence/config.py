@@ -69,7 +69,8 @@ class SttEngine(ModelFiles):
 
     stt_url: str = Field(
         default="faster-whisper:base",
-        description="Engine: faster-whisper:MODEL (base, a hub name or a folder), or grpc://HOST:PORT.",
+        description="Engine: faster-whisper:MODEL (base, a hub name or a folder), or grpc://HOST:PORT; of several, "
+        "comma-separated, each helps where those before it fail.",
     )
     stt_device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where the model runs.")
     stt_compute_type: str = Field(
@@ -107,7 +108,8 @@ class LlmEngine(ModelFiles):
     llm_url: str = Field(
         default="llamacpp:qwen2.5-coder-0.5b-instruct",
         description="Engine: llamacpp:MODEL (a catalogue name or a path to a .gguf file), http(s)://HOST:PORT/v1 "
-        "(any OpenAI-compatible server), or grpc://HOST:PORT.",
+        "(any OpenAI-compatible server), or grpc://HOST:PORT; of several, comma-separated, each helps where those before "
+        "it fail.",
     )
     llm_model: str = Field(
         default="", description="Model name at an OpenAI-compatible server; empty takes the first that it lists."

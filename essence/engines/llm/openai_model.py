@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 
 import httpx2
 from openai import AsyncOpenAI, AsyncStream, omit
@@ -18,7 +18,7 @@ from essence.engines.llm.endpoint import Endpoint
 from essence.engines.llm.openai_errors import converted
 from essence.engines.llm.thinking import ThinkingSplitter, opens_thinking
 from essence.engines.llm.tokens import TokenCounter, estimated
-from essence.errors import JuneError, NotFound, TooSlow, Unreachable
+from essence.errors import EngineBusy, JuneError, NotFound, TooSlow, Unreachable
 
 _CONNECT_S = 10.0
 _LIST_MODELS_S = 10.0
@@ -27,13 +27,38 @@ _LIST_MODELS_S = 10.0
 class OpenAiModel:
     """Talks to one server. Opened by `open_model`; any number of replies may run at once."""
 
-    def __init__(self, endpoint: Endpoint, client: AsyncOpenAI, settings: LlmEngine, counter: TokenCounter) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        client: AsyncOpenAI,
+        settings: LlmEngine,
+        *,
+        counter: TokenCounter,
+        replies_max: int | None,
+    ) -> None:
         self.endpoint = endpoint
         self._client, self._settings = client, settings
+        self._replies, self._replies_max = 0, replies_max
         self._budget = ContextBudget(settings.llm_context_tokens - settings.llm_max_tokens, counter)
         self._model = endpoint.model
 
     async def reply(self, history: Sequence[Turn], *, tools: Sequence[ToolSpec] = ()) -> AsyncGenerator[ModelEvent]:
+        with self._admitted():
+            async with aclosing(self._stream(history, tools)) as events:
+                async for event in events:
+                    yield event
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        if self._replies_max is not None and self._replies >= self._replies_max:
+            raise EngineBusy("The language model has too many answers to write. Ask again in a moment.")
+        self._replies += 1
+        try:
+            yield
+        finally:
+            self._replies -= 1
+
+    async def _stream(self, history: Sequence[Turn], tools: Sequence[ToolSpec]) -> AsyncGenerator[ModelEvent]:
         fitting = await self._budget.fit(history, tools=tools)
         model = self._model or await self._first_model()
         reader = openai_wire.ReplyReader(self._splitter(model))
@@ -150,11 +175,21 @@ class _Patience:
 
 @asynccontextmanager
 async def open_model(
-    endpoint: Endpoint, settings: LlmEngine, *, counter: TokenCounter = estimated, in_this_process: bool = False
+    endpoint: Endpoint,
+    settings: LlmEngine,
+    *,
+    counter: TokenCounter = estimated,
+    replies_max: int | None = None,
+    in_this_process: bool = False,
 ) -> AsyncIterator[OpenAiModel]:
     """Connections to one server; nothing is sent before the first reply.
 
-    `in_this_process`: proxies named in the environment are passed by.
+    Args:
+        endpoint: Where the server is.
+        settings: How it is asked, and how long it is waited for.
+        counter: Counts tokens as the server's model does.
+        replies_max: Replies at once; one more is told EngineBusy. None: the server decides.
+        in_this_process: The server is; proxies named in the environment are passed by.
     """
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
     http = httpx2.AsyncClient(
@@ -169,4 +204,4 @@ async def open_model(
     # Taken from OpenAI's own environment variables, and nobody else's business.
     client.organization = client.project = None
     async with client:
-        yield OpenAiModel(endpoint, client, settings, counter)
+        yield OpenAiModel(endpoint, client, settings, counter=counter, replies_max=replies_max)

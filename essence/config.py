@@ -108,8 +108,8 @@ class LlmEngine(ModelFiles):
     llm_url: str = Field(
         default="llamacpp:qwen2.5-coder-0.5b-instruct",
         description="Engine: llamacpp:MODEL (a catalogue name or a path to a .gguf file), http(s)://HOST:PORT/v1 "
-        "(any OpenAI-compatible server), or grpc://HOST:PORT; of several, comma-separated, each helps where those before "
-        "it fail.",
+        "(any OpenAI-compatible server), or grpc://HOST:PORT; of several, comma-separated, each helps where those "
+        "before it fail.",
     )
     llm_model: str = Field(
         default="", description="Model name at an OpenAI-compatible server; empty takes the first that it lists."

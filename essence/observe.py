@@ -14,12 +14,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from essence.config import Observability
 from essence.errors import JuneError
 
 if TYPE_CHECKING:
@@ -57,8 +56,13 @@ REDACTED = "[redacted]"
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Secrets, known by their key or their shape, never reach a log: a processor for structlog."""
     for key, value in event.items():
-        event[key] = REDACTED if _SECRET_KEY.search(key) and value else _without_secrets(value)
+        event[key] = _redacted(key, value)
     return event
+
+
+def _redacted(key: str, value: object) -> object:
+    secret = isinstance(value, str) and value and _SECRET_KEY.search(key)  # a number, such as first_token=0.3, is none
+    return REDACTED if secret else _without_secrets(value)
 
 
 def _without_secrets(value: object) -> object:
@@ -66,7 +70,7 @@ def _without_secrets(value: object) -> object:
         case str():
             return _SECRET_VALUE.sub(REDACTED, value)
         case dict():
-            return {k: REDACTED if _SECRET_KEY.search(str(k)) and v else _without_secrets(v) for k, v in value.items()}
+            return {key: _redacted(str(key), inner) for key, inner in value.items()}
         case list() | tuple():
             return [_without_secrets(item) for item in value]
         case BaseException():
@@ -75,20 +79,28 @@ def _without_secrets(value: object) -> object:
             return value
 
 
-def set_up(settings: Observability, service: str) -> None:
-    """Route all logs, the standard library's too, to standard error, and start tracing where settings name a collector.
+# Without local variables: they hold what people said.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+LogFormat = Literal["console", "json"]
+
+
+def set_up(service: str, *, level: str = "info", log_format: LogFormat = "console", otlp_endpoint: str = "") -> None:
+    """Route all logs, the standard library's too, to standard error, and start tracing where a collector is named.
 
     Args:
-        settings: Level, format, collector.
         service: Name of this process in logs and traces.
+        level: Least level logged: debug, info, warning or error.
+        log_format: How a line is written.
+        otlp_endpoint: OpenTelemetry collector (OTLP over gRPC); empty for none.
     """
-    _set_up_logs(settings)
+    _set_up_logs(level.upper(), log_format)
     structlog.contextvars.bind_contextvars(service=service)
-    if settings.otel_exporter_otlp_endpoint:
-        _start_tracing(settings.otel_exporter_otlp_endpoint, service)
+    if otlp_endpoint:
+        _start_tracing(otlp_endpoint, service)
 
 
-def _set_up_logs(settings: Observability) -> None:
+def _set_up_logs(level: str, log_format: LogFormat) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -97,8 +109,8 @@ def _set_up_logs(settings: Observability) -> None:
         _add_trace_id,
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, redact, structlog.processors.JSONRenderer(ensure_ascii=False)]
-        if settings.log_format == "json"
+        [_TRACEBACKS, redact, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        if log_format == "json"
         else [structlog.processors.format_exc_info, redact, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     structlog.configure(
@@ -114,7 +126,7 @@ def _set_up_logs(settings: Observability) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
-    logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
     for chatty in ("httpx", "httpcore", "openai", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 

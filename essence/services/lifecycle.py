@@ -55,12 +55,21 @@ def run(service: Service[S, P], argv: list[str]) -> int:
         return 0 if asked else 2
     try:
         settings = config.read(service.settings)
-        observe.set_up(settings, service.name)
+        _observe(service.name, settings)
         asyncio.run(_serve(service, settings))
     except JuneError as error:
         _say(str(error), asked=False)
         return 1
     return 0
+
+
+def _observe(name: str, settings: config.Observability) -> None:
+    observe.set_up(
+        name,
+        level=settings.log_level,
+        log_format=settings.log_format,
+        otlp_endpoint=settings.otel_exporter_otlp_endpoint,
+    )
 
 
 def _say(text: str, *, asked: bool) -> None:

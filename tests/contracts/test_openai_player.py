@@ -11,7 +11,7 @@ import pytest
 
 from essence.config import LlmEngine
 from essence.dialogue import Finished, ModelEvent, ReasoningDelta, TextDelta, ToolCall, ToolSpec, Turn, Usage
-from essence.engines import open_language_model
+from essence.engines.llm.openai import open_player
 from essence.errors import (
     ConfigError,
     ContextOverflow,
@@ -35,7 +35,7 @@ PATIENT = LlmEngine()
 async def ask(
     url: str, settings: LlmEngine = PATIENT, history: Sequence[Turn] = QUESTION, tools: Sequence[ToolSpec] = ()
 ) -> list[ModelEvent]:
-    async with open_language_model(url, settings) as model, aclosing(model.reply(history, tools=tools)) as reply:
+    async with open_player(url, settings) as model, aclosing(model.reply(history, tools=tools)) as reply:
         return [event async for event in reply]
 
 
@@ -227,7 +227,7 @@ async def test_what_is_no_address_is_a_wrong_setting(url: str) -> None:
 
 
 async def test_a_reader_who_takes_long_is_not_taken_for_a_slow_model() -> None:
-    async with OpenAiServer(Answer("One", " two", " three")) as server, open_language_model(server.url, QUICK) as model:
+    async with OpenAiServer(Answer("One", " two", " three")) as server, open_player(server.url, QUICK) as model:
         words = []
         async for event in model.reply(QUESTION):
             await asyncio.sleep(0.4)
@@ -244,7 +244,7 @@ async def test_an_answer_stands_although_its_cost_never_comes() -> None:
 async def test_closing_a_reply_hangs_up() -> None:
     async with (
         OpenAiServer(Answer("One", Wait(30), "two")) as server,
-        open_language_model(server.url, PATIENT) as model,
+        open_player(server.url, PATIENT) as model,
     ):
         reply = model.reply(QUESTION)
         assert await anext(reply) == TextDelta("One")
@@ -267,7 +267,7 @@ async def test_cancelling_a_task_that_waits_hangs_up(steps: tuple[fake.Step, ...
 
 
 async def test_replies_run_side_by_side() -> None:
-    async with OpenAiServer(Answer("Hi")) as server, open_language_model(server.url, PATIENT) as model:
+    async with OpenAiServer(Answer("Hi")) as server, open_player(server.url, PATIENT) as model:
 
         async def one() -> str:
             return told([event async for event in model.reply(QUESTION)])

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from essence.config import LlmEngine
 from essence.errors import ConfigError
+from essence.ports import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +33,12 @@ def endpoint_at(url: str, *, api_key: str, model: str) -> Endpoint:
         raise ConfigError(f"LLM_URL={url}: not an address. Write it as http://HOST:PORT/v1")
     path = parts.path.rstrip("/") or "/v1"
     return Endpoint(f"{parts.scheme}://{parts.netloc}{path}", api_key, model)
+
+
+def endpoint_of(model: LanguageModel, settings: LlmEngine) -> Endpoint | None:
+    """Where `model` can be asked over OpenAI's API; None: it has none (gRPC, a fake, or several behind one another)."""
+    if isinstance(endpoint := getattr(model, "endpoint", None), Endpoint):
+        return endpoint
+    if settings.llm_url.startswith(("http:", "https:")) and "," not in settings.llm_url:
+        return endpoint_at(settings.llm_url, api_key=settings.llm_api_key, model=settings.llm_model)
+    return None

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import regex
 
-# Tags of DeepSeek, Qwen and most others; [THINK] is Mistral's. A tag in backticks is being talked about, not used.
-_TAG = regex.compile(r"(?<!`)[<\[](/?)(?:think|thinking|reasoning|thought)[>\]](?!`)", regex.IGNORECASE)
+# Tags of DeepSeek, Qwen and most others; [THINK] is Mistral's. A tag between backticks is being talked about, not used.
+_NAMES = r"(?:think|thinking|reasoning|thought)[>\]]"
+_TAG = regex.compile(rf"(?!(?<=`)[<\[]/?{_NAMES}`)[<\[](/?){_NAMES}", regex.IGNORECASE)
 
 
 def without_reasoning(text: str) -> str:

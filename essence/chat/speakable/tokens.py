@@ -99,8 +99,9 @@ _TOKEN = rf"""
     (?:\ ?(?P<ap>[aApP])(?:\.[mM]\.|[mM](?!\p{{L}}))|(?<=:\d\d)(?![\w:])(?:\ (?:Uhr|uur)(?!\w))?)
 | (?<!\w)(?P<fh>[01]?\d|2[0-4])\ ?h\ ?(?P<fm>[0-5]\d)(?!\w)
 | (?P<phone>(?<![\w+])\+\d[\d\ ()./-]{{5,20}}\d(?!\w)|(?<![\w-])(?:\(\d{{3}}\)\ ?|\d{{3}}[- ])\d{{3}}-\d{{4}}(?![\w-]))
-| (?P<version>(?<![\w.])(?:v\d{{1,4}}(?:\.\d{{1,5}}){{0,4}}|\d{{1,5}}(?:\.\d{{1,5}}){{2,4}})(?![\w.]*\d))
-| (?<![\w.])(?P<neg>(?<![\d)]\ )(?:[-−](?=\d)))?(?P<cur>(?:{_any_of(CURRENCIES)}))\ ?(?P<amount>{_NUMBER})
+| (?P<version>(?<![\w.])(?!\d{{1,3}}(?:\.\d{{3}}){{2,5}}(?![\d.]))
+    (?:v\d{{1,4}}(?:\.\d{{1,5}}){{0,4}}|\d{{1,5}}(?:\.\d{{1,5}}){{2,4}})(?![\w.]*\d))
+| (?<![\w.])(?P<neg>[-−])?(?P<cur>(?:{_any_of(CURRENCIES)}))\ ?(?P<amount>{_NUMBER})
     (?:{_MAGNITUDE.format("mag1")}|(?P<mult>bn|[kKmMB])(?!\w))?
 | (?<![\w])(?P<lo>(?:(?<!\d)[-−])?{_NUMBER})(?:\ ?[–—]\ ?|(?<!-\d{{1,9}})-(?=\d))
     (?P<hi>[-−]?{_NUMBER})(?:[\ \u00a0\u202f]?(?P<runit>UNIT_HERE)(?![\w/²³]))?(?!-?\d)
@@ -329,7 +330,7 @@ class _Speller:
     def _ordinal(self, found: regex.Match[str]) -> str:
         number, suffix = int(found["ord"]), found["suffix"]
         english = suffix in ("st", "nd", "rd", "th")
-        if suffix == ".":
+        if suffix.startswith("."):
             ordinal = found["after"] and self._language in ORDINAL_DOT_LANGUAGES and len(found["ord"]) <= 2
             return found[0] if ordinal else f"{self._plain(found['ord'])}.{found['after'] or ''}"
         if suffix == "ª" and self._language in ("es", "it", "pt"):

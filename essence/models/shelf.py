@@ -44,9 +44,9 @@ class Shelf:
             edition: Which files to look at.
             rehash: Compute every hash again, whatever an earlier look found.
         """
-        known = {} if rehash else self._read_stamp(model)
-        found = {file.path: self._fault(model, file, known) for file in edition.files}
-        self._write_stamp(model, [file for file in edition.files if not found[file.path]], known)
+        stamp = self._read_stamp(model)
+        found = {file.path: self._fault(model, file, {} if rehash else stamp) for file in edition.files}
+        self._write_stamp(model, edition, found, stamp)
         return [f"{path} {fault}" for path, fault in found.items() if fault]
 
     def holds(self, model: Model, file: ModelFile) -> bool:
@@ -60,7 +60,7 @@ class Shelf:
         with finished.open("rb") as written:
             os.fsync(written.fileno())
         finished.replace(target)
-        self._write_stamp(model, [file], self._read_stamp(model))
+        self._write_stamp(model, Edition((file,)), {file.path: ""}, self._read_stamp(model))
 
     def keep_only(self, model: Model, edition: Edition) -> None:
         """Remove files of the model's other editions, which a library could mistake for this one's."""
@@ -79,7 +79,7 @@ class Shelf:
         path = self.folder(model) / file.path
         try:
             stat = path.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return "is missing"
         if stat.st_size != file.size_bytes:
             return f"has {stat.st_size:,} bytes instead of {file.size_bytes:,}"
@@ -94,11 +94,16 @@ class Shelf:
             return {}
         return stamp if isinstance(stamp, dict) else {}
 
-    def _write_stamp(self, model: Model, right: list[ModelFile], known: dict[str, list[object]]) -> None:
+    def _write_stamp(
+        self, model: Model, edition: Edition, found: dict[str, str], known: dict[str, list[object]]
+    ) -> None:
         stamp = dict(known)
-        for file in right:
-            stat = (self.folder(model) / file.path).stat()
-            stamp[file.path] = [stat.st_size, stat.st_mtime_ns, file.sha256]
+        for file in edition.files:
+            if not found[file.path]:
+                stat = (self.folder(model) / file.path).stat()
+                stamp[file.path] = [stat.st_size, stat.st_mtime_ns, file.sha256]
+            elif stamp.get(file.path, [])[-1:] == [file.sha256]:  # another edition's note of this name is right there
+                del stamp[file.path]
         if stamp == known:
             return
         with suppress(OSError):  # a folder that can't be written to is only slower to check

@@ -7,7 +7,7 @@ read again.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import lru_cache
 
@@ -127,6 +127,7 @@ _AND_SO_ON = frozenset(["etc.", "usw.", "ecc.", "enz.", "itd.", "itp.", "vb."])
 """Abbreviations that often end a sentence, and then share its stop."""
 _NUMBERED = frozenset(["No.", "Nr.", "nr.", "nr", "n°", "n.º", "№", "Fig."])
 """Abbreviations only before a number."""
+_BOUNDARY = regex.compile(r"(?<=\p{Ll}[.!?] )(?=\p{Lu}\p{Ll})")
 _TRAILING = regex.compile(r"[.,;:!?…'’*_]+$")
 
 
@@ -155,10 +156,20 @@ def _suspicion(language: str) -> regex.Pattern[str]:
 
 def spell_out(text: str, language: str) -> str:
     """Say all that is not a word in words of `language`."""
-    if not _suspicion(language).search(text):
-        return text
-    speller = _Speller(language, phrases_of(language))
-    return _expression(language).sub(speller.say, text)
+    speller, said, at = _Speller(language, phrases_of(language)), [], 0
+    for found in _finds(text, language):
+        said += [text[at : found.start()], speller.say(found)]
+        at = found.end()
+    return "".join(said) + text[at:]
+
+
+def _finds(text: str, language: str) -> Iterator[regex.Match[str]]:
+    """Read only the sentences that look suspicious: the long expression costs 3 µs a character."""
+    at = 0
+    for end in [*(boundary.start() for boundary in _BOUNDARY.finditer(text)), len(text)]:
+        if _suspicion(language).search(text, at, end):
+            yield from _expression(language).finditer(text, at, end)
+        at = end
 
 
 class _Speller:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import av
+import av._core
 import av.logging
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -18,6 +20,23 @@ from essence.errors import InvalidAudio
 
 # The libraries below PyAV report through a log callback; what matters comes back as an exception.
 av.logging.set_level(None)
+
+_MAX_BLOCK_BYTES = 64 * 2**20
+"""More than the index of four hours takes, less than what hurts."""
+
+
+def _limit_blocks() -> None:
+    """Cap what FFmpeg allocates at once, in this process: a header of 5 KB may claim a chunk of 2 GB and get it.
+
+    PyAV does not wrap `av_max_alloc` (libavutil/mem.h), so it is looked up among the libraries that PyAV loaded.
+    """
+    with suppress(OSError, AttributeError):  # where a platform can't look it up, decoding works without the cap
+        av_max_alloc = ctypes.CDLL(av._core.__file__).av_max_alloc  # noqa: SLF001  any of PyAV's modules would do
+        av_max_alloc.argtypes, av_max_alloc.restype = [ctypes.c_size_t], None
+        av_max_alloc(_MAX_BLOCK_BYTES)
+
+
+_limit_blocks()
 
 _FORMATS = "ogg,mp3,mov,wav,matroska,flac,amr,amrnb,amrwb,aac,caf,aiff"
 """Demuxers that find their sound inside the one file. Playlists (hls, concat, dash, sdp, image2 …) name others."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import wave
 from types import SimpleNamespace
 
@@ -146,3 +148,20 @@ def wav_with_channels(channels: int) -> bytes:
         wav.setparams((channels, 2, 16_000, 0, "NONE", "not compressed"))
         wav.writeframes(np.repeat(tone(16_000, 0.2)[:, None], channels, axis=1).tobytes())
     return file.getvalue()
+
+
+def test_a_small_file_that_claims_a_chunk_of_gigabytes_gets_no_gigabytes():
+    whole = tone_file(WAV)
+    place = whole.index(b"LIST") + 4
+    bomb = whole[:place] + (0x7F000000).to_bytes(4, "little") + b"INFOISFT" + (0x7E000000).to_bytes(4, "little")
+    code = (
+        "import resource, sys\n"
+        "from essence.audio import decode\n"
+        "from essence.errors import InvalidAudio\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "before = peak()\n"
+        "try: list(decode(sys.stdin.buffer.read()))\n"
+        "except InvalidAudio: print(peak() - before)\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], input=bomb + bytes(5000), capture_output=True, check=True)
+    assert float(answer.stdout) < 100  # [MB]; 2000 without a cap

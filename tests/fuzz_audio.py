@@ -10,6 +10,7 @@ import argparse
 import collections
 import faulthandler
 import random
+import resource
 import tempfile
 import time
 from functools import cache
@@ -115,6 +116,7 @@ def main() -> None:
         slowest_s = max(slowest_s, time.monotonic() - start)
     faulthandler.cancel_dump_traceback_later()
     print(f"{outcomes.total()} executions: {dict(outcomes)}; slowest {slowest_s:.3f} s; no fault")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     last.unlink()
     last.parent.rmdir()
 

@@ -76,7 +76,7 @@ def download_models(
     else:
         with Bars(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             DownloadColumn(),
             TransferSpeedColumn(),
             console=console,
@@ -126,4 +126,4 @@ def _table(shelf: models.Shelf, *, rehash: bool) -> Table:
 
 
 def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:,.0f} MB"
+    return f"{size_bytes / 1e6:,.0f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:,.0f} kB"

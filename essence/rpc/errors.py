@@ -78,6 +78,9 @@ def _sent_class(status: status_pb2.Status) -> type[JuneError] | None:
 
 
 def _foreign_class(error: grpc.aio.AioRpcError) -> type[JuneError]:
+    # So grpc.aio tells that the other side went away during a write; what status it went with is lost.
+    if error.code() is grpc.StatusCode.INTERNAL and "SendMessageOperation" in (error.debug_error_string() or ""):
+        return errors.Unreachable
     # gRPC has one status for "too many" and for "too large"; only the second can't be mended by waiting.
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in (error.details() or ""):
         return errors.InvalidInput

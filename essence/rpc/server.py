@@ -28,8 +28,8 @@ from essence.rpc.v1 import (
 
 P = TypeVar("P")
 
-LAST_WORDS_S = 0.5
-"""What gRPC gets to send the status of calls that have just ended, before streams without an end (health) are cut."""
+LAST_WORDS_S = 0.2
+"""What a watcher of the server's health gets to hear that it stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ class RpcServer(Generic[P]):
     def __init__(self, service: RpcService[P], limits: Limits) -> None:
         self._desk: Desk[P] = Desk(service.name, call_max_s=limits.call_s)
         self._server = grpc.aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.calls)
-        self._health = HealthServicer()
+        self._health = _Health()
+        self._stopping: asyncio.Task[None] | None = None
         service.register(self._desk, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (service.name, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
@@ -107,17 +108,38 @@ class RpcServer(Generic[P]):
 
     async def stop(self, grace_s: float) -> None:
         """Take no more calls, let those in flight finish for `grace_s`, then end those that are left."""
-        await self._health.enter_graceful_shutdown()
-        stopping = asyncio.create_task(self._server.stop(grace_s))
-        idle = asyncio.create_task(self._desk.idle.wait())
-        await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
-        idle.cancel()
-        await self._server.stop(min(LAST_WORDS_S, grace_s))
-        await stopping
+        await self._health.end()
+        # Once and not twice: grpc.aio crashes where one stop() frees what another, still waiting, goes back to.
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._server.stop(grace_s))
+        await asyncio.shield(self._stopping)
 
     async def _set_health(self, status: int) -> None:
         for name in ("", self._desk.service):  # "" is the whole server, as grpc.health.v1 has it
             await self._health.set(name, status)
+
+
+class _Health(HealthServicer):
+    """Health whose watchers are let go when the server stops: they would hold it up until its grace is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._over = asyncio.Event()
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802
+        watching = asyncio.create_task(super().Watch(request, context))
+        ending = asyncio.create_task(self._over.wait())
+        try:
+            await asyncio.wait((watching, ending), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((watching,), timeout=LAST_WORDS_S)
+        finally:
+            watching.cancel()
+            ending.cancel()
+
+    async def end(self) -> None:
+        """NOT_SERVING from now on."""
+        await self.enter_graceful_shutdown()
+        self._over.set()
 
 
 def _options(limits: Limits) -> list[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 
 from essence import observe
 from essence.audio import Pcm
+from essence.dialogue import Transcript
 from essence.errors import EngineError, InvalidInput, JuneError, TooSlow, Unreachable
 from essence.ports import LanguageModel, Synthesizer, Transcriber
 from essence.rpc import convert
@@ -32,9 +33,12 @@ from essence.rpc.v1 import (
 P = TypeVar("P")
 Context = grpc.aio.ServicerContext[Any, Any]
 
+READ_OUT_S = 2.0
+"""How long a failed call still takes audio, so that its client hears why: enough for any note on a home network."""
+
 
 class Desk(Generic[P]):
-    """Where a servicer finds its player, and where its calls in flight are counted."""
+    """Where a servicer finds its player, and how it answers a call."""
 
     def __init__(self, service: str, *, call_max_s: float) -> None:
         """`service`: full name, such as june.v1.SpeechToText. `call_max_s`: longest call, whatever its client says."""
@@ -42,10 +46,6 @@ class Desk(Generic[P]):
         self.call_max_s = call_max_s
         self.player: P | None = None
         """None while the engine loads."""
-        self.idle = asyncio.Event()
-        """Set while no call is in flight."""
-        self.idle.set()
-        self._in_flight = 0
 
     def ask(self) -> P:
         """The player.
@@ -60,8 +60,6 @@ class Desk(Generic[P]):
     @asynccontextmanager
     async def answering(self, context: Context, method: str) -> AsyncIterator[None]:
         """Hold one call: count it, bound its time, and tell its client of a failure as what it is."""
-        self._in_flight += 1
-        self.idle.clear()
         try:
             with observe.call(self.service, method, dict(_text_headers(context))):
                 async with _bounded(self.call_max_s):
@@ -73,10 +71,6 @@ class Desk(Generic[P]):
         except Exception:  # noqa: BLE001  # the edge of the process: what nobody foresaw is logged here, and hidden from the client
             observe.logger().exception("call_crashed", call=f"{self.service}/{method}")
             await _abort(context, EngineError(f"{self.service} failed at this call. Its log tells more."))
-        finally:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self.idle.set()
 
 
 async def _abort(context: Context, error: JuneError) -> None:
@@ -112,15 +106,31 @@ class SpeechToText(speech_to_text_pb2_grpc.SpeechToTextServicer):
     ) -> None:
         async with self._desk.answering(context, "Transcribe"):
             requests = aiter(request_iterator)
-            options = await _options(requests)
-            transcripts = self._desk.ask().transcribe(
-                _audio(requests, options.rate),
-                language=options.language if options.HasField("language") else None,
-                word_times=options.word_times,
-            )
-            async with aclosing(transcripts):
-                async for transcript in transcripts:
-                    await context.write(convert.transcript_to_wire(transcript))
+            try:
+                async with aclosing(await self._transcripts(requests)) as transcripts:
+                    async for transcript in transcripts:
+                        await context.write(convert.transcript_to_wire(transcript))
+            except Exception:
+                await _read_out(requests)
+                raise
+
+    async def _transcripts(
+        self, requests: AsyncIterator[speech_to_text_pb2.TranscribeRequest]
+    ) -> AsyncGenerator[Transcript]:
+        options = await _options(requests)
+        return self._desk.ask().transcribe(
+            _audio(requests, options.rate),
+            language=options.language if options.HasField("language") else None,
+            word_times=options.word_times,
+        )
+
+
+async def _read_out(requests: AsyncIterator[speech_to_text_pb2.TranscribeRequest]) -> None:
+    """Let a client finish its sending: grpc.aio's forgets the status of a call that ended during a write."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(READ_OUT_S):
+            async for _ in requests:
+                pass
 
 
 async def _options(

@@ -112,6 +112,7 @@ CASES = [
     ("en", "3/4 of it", "three quarters of it"),
     ("en", "1/2", "one half"),
     ("en", "5/12", "five divided by twelve"),
+    ("en", "open 24/7", "open twenty-four seven"),
     ("en", "1 + 1 = 2", "one plus one equals two"),
     ("en", "3 × 4", "three times four"),
     ("en", "3 * 4", "three times four"),

@@ -297,7 +297,9 @@ class _Speller:
         return f"{self._words(whole)} {self._sign('&')} {parts}" if whole else parts
 
     def _parts(self, above: int, below: int) -> str:
-        if self._language != "en" or not 1 < below <= 10 or above >= below:
+        if above > below:  # "24/7"
+            return f"{self._words(Decimal(above))} {self._words(Decimal(below))}"
+        if self._language != "en" or not 1 < below <= 10 or above == below:
             return f"{self._words(Decimal(above))} {self._sign('÷')} {self._words(Decimal(below))}"
         name = {2: "half", 4: "quarter"}.get(below) or words.ordinal(below, "en")
         return f"{self._words(Decimal(above))} {name}{'s' if above > 1 else ''}"

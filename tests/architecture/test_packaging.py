@@ -3,9 +3,11 @@
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from essence import config
 
@@ -55,6 +57,20 @@ def test_the_locks_agree_since_they_are_installed_side_by_side():
 
 def test_dev_holds_all_of_runtime():
     assert set(pins("runtime")) <= set(pins("dev"))
+
+
+def test_the_locks_hold_what_pyproject_asks_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"]
+    wanted = [
+        *project["project"]["dependencies"],
+        *(line for name in extras if name != "embedded" for line in extras[name]),
+    ]
+    for lock, lines in (("runtime", wanted), ("dev", [*wanted, *project["dependency-groups"]["dev"]])):
+        for requirement in map(Requirement, lines):
+            versions = [entry.split("==")[1].split()[0] for entry in pins(lock).get(requirement.name.lower(), [])]
+            assert versions, f"{requirement.name} is not in {lock}.txt; run scripts/lock.sh"
+            assert all(version in requirement.specifier for version in versions), requirement
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)

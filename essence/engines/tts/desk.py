@@ -1,7 +1,7 @@
 """The inside of a speech engine's process: takes calls from June, lets them speak in turns.
 
-`serve(load)` is all that an engine's worker module calls. The process ends when its standard input does, so it can't
-outlive June, however June ended.
+`serve(load)` is all that `essence.engines.tts.__main__` calls. The process ends when its standard input does,
+so it can't outlive June, however June ended.
 """
 
 from __future__ import annotations

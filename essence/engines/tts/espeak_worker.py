@@ -1,4 +1,4 @@
-"""The process of the eSpeak NG engine (GPL-3.0): `python -m essence.engines.tts.espeak_worker`.
+"""What the eSpeak NG engine's process runs (GPL-3.0).
 
 Speaks through the C interface of the library that the espeakng_loader wheel carries. Names and numbers are those of
 `speak_lib.h` of eSpeak NG 1.52.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import espeakng_loader
 
-from essence.engines.tts.desk import Audio, Cancellation, serve
+from essence.engines.tts.desk import Audio, Cancellation
 from essence.engines.tts.frames import SpeakRequest
 from essence.engines.tts.languages import EspeakVoice, choose
 from essence.engines.tts.pieces import clean, pieces
@@ -118,5 +118,6 @@ def _languages(address: int) -> Iterator[tuple[str, int]]:
         address += len(language) + 2
 
 
-if __name__ == "__main__":
-    serve(EspeakSpeaker)
+def load() -> EspeakSpeaker:
+    """Called by `essence.engines.tts.__main__`."""
+    return EspeakSpeaker()

@@ -1,10 +1,9 @@
-"""The process of the Piper engine (GPL-3.0): `python -m essence.engines.tts.piper_worker VOICE.onnx THREADS`."""
+"""What the Piper engine's process runs (GPL-3.0)."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from piper import PiperVoice, SynthesisConfig
 from piper.config import PiperConfig
 
-from essence.engines.tts.desk import Audio, Cancellation, serve
+from essence.engines.tts.desk import Audio, Cancellation
 from essence.engines.tts.frames import SpeakRequest
 from essence.engines.tts.phrases import phrases
 from essence.engines.tts.pieces import clean, pieces
@@ -95,5 +94,6 @@ def _load(path: Path, threads: int) -> PiperVoice:
     return PiperVoice(session=_Session(session), config=config)
 
 
-if __name__ == "__main__":
-    serve(lambda: PiperSpeaker(sys.argv[1], threads=int(sys.argv[2])))
+def load(voice: str, threads: str) -> PiperSpeaker:
+    """Called by `essence.engines.tts.__main__` with what stood on the command line."""
+    return PiperSpeaker(voice, threads=int(threads))

@@ -28,7 +28,7 @@ class WorkerCommand:
     name: str
     """As people know the engine; stands in error messages."""
     module: str
-    """Run as `python -m module`; it calls `essence.engines.tts.desk.serve`."""
+    """Its `load(*arguments)` returns the `essence.engines.tts.desk.Speaker`; imported in the process alone."""
     arguments: tuple[str, ...] = ()
     waiting_max: int = 64
     """Calls beside the one that speaks; one more is told EngineBusy."""
@@ -133,7 +133,7 @@ class _Life:
 
     async def end(self) -> None:
         self._kill()
-        await self._reader
+        await asyncio.wait([self._reader])  # neither cancels it nor raises what it raised
 
     async def speak(self, request: SpeakRequest) -> AsyncGenerator[Pcm]:
         call = self._open(request)
@@ -184,9 +184,13 @@ class _Life:
                 self._heard_at_s = asyncio.get_running_loop().time()
                 for frame in decoder.feed(data):
                     self._heed(frame)
+        except EngineError as error:  # out of step; nothing that follows can be understood
+            self._settle(error)
         finally:
             self._dead = True
             self._kill()
+            while await self._process.stdout.read(_READ_BYTES):
+                pass  # asyncio's wait() does not return before the pipe is empty
             await self._process.wait()
             self._tell_death()
 
@@ -251,7 +255,7 @@ async def _start(command: WorkerCommand) -> _Life:
 
 def _python(module: str, arguments: Sequence[str]) -> list[str]:
     # -P: a json.py in the working directory is not imported.
-    return [sys.executable, "-P", "-m", module, *arguments]
+    return [sys.executable, "-P", "-m", "essence.engines.tts", module, *arguments]
 
 
 def _environment() -> dict[str, str]:

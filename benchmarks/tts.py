@@ -21,7 +21,7 @@ from essence.config import TtsEngine, read
 from essence.engines.tts import espeak, piper
 from essence.ports import Synthesizer
 
-ROUNDS = 9
+ROUNDS = 8
 VOICE = "en_US-joe-medium"
 _SENTENCES = (
     "I looked at the forecast, and it should be sunny tomorrow morning.",
@@ -69,6 +69,20 @@ def by_piper(voice: PiperVoice, text: str) -> Spoken:
     return Spoken(first_s, time.perf_counter() - started_s, audio_s)
 
 
+async def both(june: Synthesizer, voice: PiperVoice, text: str, *, june_first: bool) -> tuple[Spoken, Spoken]:
+    """One run of each; neither always follows the other, whose threads may still be spinning."""
+    if june_first:
+        ours = await by_june(june, text)
+        await asyncio.sleep(0.1)
+        theirs = by_piper(voice, text)
+    else:
+        theirs = by_piper(voice, text)
+        await asyncio.sleep(0.1)
+        ours = await by_june(june, text)
+    await asyncio.sleep(0.1)
+    return ours, theirs
+
+
 def row(name: str, june: list[Spoken], peer: list[Spoken]) -> tuple[str, ...]:
     def mid(runs: list[Spoken], figure: Callable[[Spoken], float]) -> float:
         return median(map(figure, runs))
@@ -88,9 +102,8 @@ async def compare() -> Table:
         voice = PiperVoice.load(Path(settings.june_models_dir) / VOICE / f"{VOICE}.onnx")
         texts = {name: " ".join(_SENTENCES[:count]) for name, count in TEXTS.items()} | {"1 long sentence": _LONG}
         for name, text in texts.items():
-            runs = []
-            for _ in range(ROUNDS + 1):  # the first warms up
-                runs.append((await by_june(june, text), by_piper(voice, text)))
+            runs = [await both(june, voice, text, june_first=bool(at % 2)) for at in range(ROUNDS + 1)]
+            # the first warmed up
             table.add_row(*row(name, *map(list, zip(*runs[1:], strict=True))))
     started_s = time.perf_counter()
     async with espeak.open_player("espeak:", settings) as robot:

@@ -31,25 +31,24 @@ find_python() {
         "sudo apt-get install python3 python3-venv"
 }
 
-# Debian keeps the part of Python that makes environments in a package of its own.
-install_venv_package() {
-    package="python$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
+# Installs a Debian package if this user may, else ends with the command that does it: PACKAGE REASON
+install_system_package() {
     if ! command -v apt-get >/dev/null; then
-        fail "$1 lacks the modules venv and ensurepip. Install them by the means of your system."
+        fail "$2. Install it by the means of your system; Debian calls it $1."
     elif [ "$(id -u)" = 0 ]; then
         as_root=""
     elif sudo -n true 2>/dev/null; then
         as_root="sudo -n"
     else
-        fail "$1 can't make virtual environments yet. Run: sudo apt-get install $package"
+        fail "$2. Run: sudo apt-get install $1"
     fi
-    say "installing $package"
+    say "installing $1"
     log=$(mktemp)
     # shellcheck disable=SC2086  # empty, or a command and its option
-    if ! { $as_root apt-get update -qq && $as_root apt-get install -y -qq --no-install-recommends "$package"; } \
+    if ! { $as_root apt-get update -qq && $as_root apt-get install -y -qq --no-install-recommends "$1"; } \
         >"$log" 2>&1; then
         cat "$log" >&2
-        fail "apt-get could not install $package; see above."
+        fail "apt-get could not install $1; see above."
     fi
     rm -f "$log"
 }
@@ -60,7 +59,11 @@ make_environment() {
         if .venv/bin/python -m ensurepip --upgrade >/dev/null 2>&1; then return; fi
     fi
     python=$(find_python)
-    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then install_venv_package "$python"; fi
+    # Debian keeps the part of Python that makes environments in a package of its own.
+    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        install_system_package "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv" \
+            "$python can't make virtual environments yet"
+    fi
     say "making .venv with $("$python" --version)"
     "$python" -m venv --clear .venv
 }
@@ -82,8 +85,16 @@ install_lock() {
         fail "The packages could not be installed; see above. Check the network, then run this again."
 }
 
+# llama.cpp's wheel leaves OpenMP's library to the system, and the smallest systems come without it.
+need_openmp() {
+    if [ "$(uname -s)" != Linux ]; then return; fi
+    if .venv/bin/python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null; then return; fi
+    install_system_package libgomp1 "The language model needs libgomp.so.1"
+}
+
 rm -f "$stamp"
 make_environment
+need_openmp
 install_bootstrap
 install_lock
 # hatchling is pinned in bootstrap.txt: nothing unpinned takes part in the build.

@@ -28,6 +28,8 @@ _REACH_S = 2.0
 _IMPORT_S = 60.0
 _LITTLE_MEMORY_BYTES = 2_000_000_000  # the three embedded models, loaded, and room for their work
 _LITTLE_DISK_BYTES = 500_000_000
+_SYSTEM_LIBRARIES = {"libgomp.so": "libgomp1", "libstdc++.so": "libstdc++6"}
+"""Libraries that engines' wheels leave to the system, and the Debian packages that bring them."""
 _DEFAULT_PORTS = {"http": 80, "https": 443, "grpc": 50051}
 
 
@@ -95,7 +97,8 @@ def _engine(role: str, url: str, settings: Surroundings, *, rehash: bool) -> Fin
     if scheme in FAR:
         return _reachable(part, url)
     if lack := _import(engine):
-        return Finding(part, "missing", lack, f"pip install 'june-assistant[{engine.extra}]'")
+        system = next((f"apt-get install {deb}" for library, deb in _SYSTEM_LIBRARIES.items() if library in lack), "")
+        return Finding(part, "missing", lack, system or f"pip install 'june-assistant[{engine.extra}]'")
     return _model(part, scheme, name, settings.june_models_dir, rehash=rehash)
 
 

@@ -85,6 +85,15 @@ def test_a_library_that_is_there_but_does_not_load_is_told(monkeypatch, tmp_path
     assert check_environment._import(engine) == "does not load: ImportError: libsomething.so: no such file"
 
 
+def test_a_system_library_that_lacks_names_the_system_s_package(capsys, monkeypatch, listener):
+    far(monkeypatch, listener)
+    monkeypatch.setenv("LLM_URL", "llamacpp:qwen2.5-coder-0.5b-instruct")
+    lack = "does not load: ImportError: libgomp.so.1: cannot open shared object file"
+    monkeypatch.setattr(check_environment, "_import", lambda _: lack)
+    assert check_environment.main([]) == 1
+    assert "apt-get install libgomp1" in capsys.readouterr().out
+
+
 def test_every_engine_is_listed_with_what_it_lacks(capsys):
     assert engines.main(["--json"]) == 0
     lines = json.loads(capsys.readouterr().out)

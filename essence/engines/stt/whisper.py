@@ -1,0 +1,207 @@
+"""One Whisper model on CTranslate2: sound in windows of any length, a batch at a time, into text with its signals.
+
+The only file that calls faster-whisper's model; its exceptions become June's here. Blocks: call it from one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import merge_punctuations
+from faster_whisper.utils import available_models
+
+from essence.config import SttEngine
+from essence.dialogue import Word
+from essence.engines.stt.audio_context import token_budget
+from essence.engines.stt.gate import RATE_HZ, Samples
+from essence.engines.stt.guard import Heard, Span, spans_of
+from essence.errors import EngineError, EngineMissing
+
+_TIMESTAMP_S = 0.02
+"""What one timestamp token is worth in every Whisper."""
+# faster-whisper's defaults: punctuation that belongs to the word after it, and to the one before.
+_OPENING = "\"'“¿([{-"
+_CLOSING = "\"'.。,，!！?？:：”)]}、"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One stretch to be written down."""
+
+    samples: Samples
+    language: str | None
+    """None: to be detected."""
+    word_times: bool
+
+
+class Whisper:
+    """A loaded model."""
+
+    def __init__(self, model: WhisperModel, *, beam: int) -> None:
+        """`beam`: 1 is greedy."""
+        self._model, self._beam = model, beam
+        self._tokenizers: dict[str, Tokenizer] = {}
+        self.languages: frozenset[str] = frozenset(model.supported_languages)
+
+    def hear(self, requests: Sequence[Request], *, window_s: float, temperature: float) -> list[Heard]:
+        """Encode and decode stretches side by side; the encoder runs once, for language and text alike.
+
+        Args:
+            requests: Stretches that fit the window.
+            window_s: What the encoder is shown; padded, at most 30. [s]
+            temperature: 0 takes the likeliest tokens, above it they are sampled.
+
+        Raises:
+            EngineError: The model failed, out of memory for example.
+        """
+        try:
+            encoded = self._model.model.encode(self._features(requests, window_s))
+            languages = self._languages(encoded, requests)
+            results = self._generate(encoded, [language for language, _ in languages], window_s, temperature)
+            heard = [
+                self._heard(r, g, found, window_s) for r, g, found in zip(requests, results, languages, strict=True)
+            ]
+            return [
+                self._with_words(encoded, one, len(request.samples)) if request.word_times else one
+                for request, one in zip(requests, heard, strict=True)
+            ]
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise EngineError(f"Whisper failed: {error}. Try a smaller model or STT_DEVICE=cpu.") from error
+
+    def close(self) -> None:
+        """Give the model's memory back."""
+        self._model.model.unload_model()
+
+    def _features(self, requests: Sequence[Request], window_s: float) -> ctranslate2.StorageView:
+        extract = self._model.feature_extractor
+        frames = round(window_s * extract.sampling_rate / extract.hop_length)
+        batch = np.zeros((len(requests), self._model.model.n_mels, frames), np.float32)
+        for row, request in zip(batch, requests, strict=True):
+            # Zeros, not silence, fill the window up: faster-whisper does so, and measured it loops less.
+            features = extract(request.samples)[:, :frames]
+            row[:, : features.shape[1]] = features
+        return ctranslate2.StorageView.from_array(batch)
+
+    def _languages(self, encoded: ctranslate2.StorageView, requests: Sequence[Request]) -> list[tuple[str, float]]:
+        if not self._model.model.is_multilingual:
+            return [("en", 1.0)] * len(requests)
+        if all(request.language for request in requests):
+            return [(request.language or "", 1.0) for request in requests]
+        found = [(ranking[0][0][2:-2], float(ranking[0][1])) for ranking in self._model.model.detect_language(encoded)]
+        return [(r.language, 1.0) if r.language else one for r, one in zip(requests, found, strict=True)]
+
+    def _generate(
+        self, encoded: ctranslate2.StorageView, languages: Sequence[str], window_s: float, temperature: float
+    ) -> Any:
+        prompts = [self._tokenizer(language).sot_sequence for language in languages]
+        return self._model.model.generate(
+            encoded,
+            prompts,
+            beam_size=1 if temperature else self._beam,
+            max_length=2 * token_budget(window_s),  # CTranslate2 halves it, as Whisper does its context of 448
+            return_scores=True,
+            return_no_speech_prob=True,
+            sampling_topk=0 if temperature else 1,
+            sampling_temperature=temperature or 1.0,
+        )
+
+    def _heard(self, request: Request, result: Any, found: tuple[str, float], window_s: float) -> Heard:
+        language, probability = found
+        tokenizer, tokens = self._tokenizer(language), result.sequences_ids[0]
+        duration_s = len(request.samples) / RATE_HZ
+        spans = spans_of(tokens, tokenizer.timestamp_begin, _TIMESTAMP_S, duration_s)
+        # CTranslate2's score is the mean over the tokens without the end; Whisper's counts the end.
+        mean_logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
+        return Heard(
+            tuple(replace(span, text=tokenizer.decode(list(span.tokens))) for span in spans),
+            language,
+            probability,
+            average_logprob=float(mean_logprob),
+            no_speech_probability=float(result.no_speech_prob),
+            spent=len(tokens) >= token_budget(window_s),
+        )
+
+    def _with_words(self, encoded: ctranslate2.StorageView, heard: Heard, sample_count: int) -> Heard:
+        tokenizer = self._tokenizer(heard.language)
+        tokens = [token for span in heard.spans for token in span.tokens if token < tokenizer.eot]
+        if not tokens:
+            return heard
+        frames = min(encoded.shape[1] * 2, sample_count // self._model.feature_extractor.hop_length)
+        alignment = self._model.find_alignment(tokenizer, [tokens], encoded, frames)[0]
+        ends = np.cumsum([len(timing["tokens"]) for timing in alignment])
+        merge_punctuations(alignment, _OPENING, _CLOSING)
+        words = [(int(end), _word(timing)) for end, timing in zip(ends, alignment, strict=True) if timing["word"]]
+        return replace(heard, spans=_shared_out(words, heard.spans))
+
+    def _tokenizer(self, language: str) -> Tokenizer:
+        if language not in self._tokenizers:
+            self._tokenizers[language] = Tokenizer(
+                self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language=language
+            )
+        return self._tokenizers[language]
+
+
+def _word(timing: dict[str, Any]) -> Word:
+    return Word(timing["word"].strip(), float(timing["start"]), float(timing["end"]), float(timing["probability"]))
+
+
+def _shared_out(words: Sequence[tuple[int, Word]], spans: Sequence[Span]) -> tuple[Span, ...]:
+    """Give each span the words whose last token is its own."""
+    filled, before = [], 0
+    for span in spans:
+        after = before + len(span.tokens)
+        filled.append(replace(span, words=tuple(word for end, word in words if before < end <= after)))
+        before = after
+    return tuple(filled)
+
+
+def load(name: str, settings: SttEngine) -> Whisper:
+    """Load a model by the name of one of Whisper's sizes, a folder, or a name on the model hub.
+
+    Raises:
+        EngineMissing: It isn't here, and may not or can't be fetched.
+    """
+    try:
+        model = WhisperModel(
+            str(_place(name, settings)),
+            device=settings.stt_device,
+            compute_type=_compute_type(settings),
+            cpu_threads=settings.stt_threads,
+            download_root=str(settings.june_models_dir / "hub"),
+            local_files_only=settings.june_offline,
+        )
+    # huggingface_hub raises many kinds of OSError and ValueError, CTranslate2 RuntimeError
+    except (OSError, ValueError, RuntimeError) as error:
+        raise EngineMissing(
+            f"The speech model {name!r} can't be loaded ({error}). Fetch it with: python -m essence download-models"
+        ) from error
+    return Whisper(model, beam=settings.stt_beam)
+
+
+def _place(name: str, settings: SttEngine) -> Path | str:
+    """The folder of a model that is here, else its name on the hub."""
+    if Path(name).is_dir():
+        return Path(name)
+    shelved = settings.june_models_dir / f"whisper-{name}"
+    if (shelved / "model.bin").is_file():
+        return shelved
+    if name == "base" or ("/" not in name and name not in available_models()):
+        raise EngineMissing(
+            f"The speech model {name!r} isn't in {settings.june_models_dir}. "
+            "Fetch it with: python -m essence download-models"
+        )
+    return name
+
+
+def _compute_type(settings: SttEngine) -> str:
+    if settings.stt_compute_type != "default":
+        return settings.stt_compute_type
+    on_cuda = settings.stt_device == "cuda" or (settings.stt_device == "auto" and ctranslate2.get_cuda_device_count())
+    return "float16" if on_cuda else "int8"

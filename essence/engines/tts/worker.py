@@ -229,8 +229,10 @@ class _Life:
             self._process.stdin.write(frame.encode())
 
     def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        # Not Process.kill(): it polls first, and so may take the exit status from under asyncio's child watcher.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
 
 
 async def _start(command: WorkerCommand) -> _Life:

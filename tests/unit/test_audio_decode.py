@@ -170,3 +170,12 @@ def test_a_voice_note_keeps_its_length(samples, rate):
     note = encode_voice([tone_pcm(rate, samples / rate)])
     assert note.duration_s == pytest.approx(samples / rate, abs=0.002)
     assert len(heard(note.data, rate=48_000)) / 48_000 == pytest.approx(note.duration_s, abs=0.001)
+
+
+def test_amr_wideband_is_decoded():
+    # no encoder at hand: 50 frames of the lowest mode (RFC 4867: 0x04, then 132 bits) with arbitrary parameters
+    frame = b"\x04" + bytes(range(1, 18))
+    file = b"#!AMR-WB\n" + 50 * frame
+    assert (probe(file).codec, probe(file).rate) == ("amrwb", 16_000)
+    assert len(heard(file)) == 16_000
+    assert np.abs(heard(file)).max() > 0

@@ -147,7 +147,7 @@ def test_a_playlist_reads_nothing_else(name, secret, tmp_path):
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Server)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_port}/secret.wav"

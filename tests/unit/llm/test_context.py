@@ -129,7 +129,18 @@ async def test_a_text_is_counted_once_and_only_when_it_matters() -> None:
 
 @pytest.mark.parametrize(
     ("text", "tokens"),
-    [("", 0), ("a" * 300, 100), ("two words", 3), ("2026", 4), ("привет", 6), ("你好", 4), ("😀", 4), ("{}\n", 3)],
+    [
+        ("", 0),
+        ("abc" * 4, 4),
+        ("a" * 300, 150),
+        ("한국", 6),
+        ("two words", 3),
+        ("2026", 4),
+        ("привет", 6),
+        ("你好", 4),
+        ("😀", 4),
+        ("{}\n", 3),
+    ],
 )
 def test_the_estimate_goes_by_script(text: str, tokens: int) -> None:
     assert estimate_tokens(text) == tokens

@@ -3,6 +3,9 @@
 The server brings slots with continuous batching, a prompt cache and the model's own chat template; `OpenAiModel` talks
 to it as to any other. It listens on a free loopback port behind a random key, so that nobody else on the machine can
 use it.
+
+Two limits of xllamacpp: the whole process stands still while a model loads (it holds the GIL), and after a load that
+failed, another one in the same process never ends. So a process should load one model, early, and end if that fails.
 """
 
 from __future__ import annotations

@@ -75,20 +75,23 @@ class Retrying(Generic[P]):
     way: Way[P]
     attempts: int = 3
     within_s: float = 20.0
-    """No further attempt begins later than this after the first."""
+    """No failure later than this after the beginning is tried again."""
     pause_s: float = 0.2
     """Before the second attempt; each further pause is twice as long, plus up to as much again by chance."""
 
     async def run(self, call: Call[P, T]) -> AsyncGenerator[T]:
+        clock = asyncio.get_running_loop().time
+        last_begin_s = clock() + self.within_s
+
         async def begin() -> tuple[AsyncGenerator[T], T | _End]:
             stream = self.way.run(call)
             return stream, await anext(stream, END)
 
         def may_help(error: Exception) -> bool:
-            return isinstance(error, JuneError) and error.retryable and call.repeatable()
+            return isinstance(error, JuneError) and error.retryable and call.repeatable() and clock() < last_begin_s
 
         caller = stamina.AsyncRetryingCaller(
-            attempts=self.attempts, timeout=self.within_s, wait_initial=self.pause_s, wait_jitter=self.pause_s
+            attempts=self.attempts, timeout=None, wait_initial=self.pause_s, wait_jitter=self.pause_s
         )
         stream, first = await caller.on(may_help)(begin)
         async with aclosing(_rest(first, stream)) as items:
@@ -236,7 +239,7 @@ class ResilientTranscriber:
         self, speech: AsyncIterator[Pcm], *, language: str | None = None, word_times: bool = False
     ) -> AsyncGenerator[Transcript]:
         async with aclosing(Replay(speech)) as replay:
-            call = Call[Transcriber, Transcript](
+            call: Call[Transcriber, Transcript] = Call(
                 lambda player: player.transcribe(replay.read(), language=language, word_times=word_times),
                 repeatable=replay.whole,
             )

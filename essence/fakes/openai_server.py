@@ -143,6 +143,8 @@ class Call:
 
     body: dict[str, Any]
     authorization: str
+    client_port: int
+    """Tells one connection from another."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server has stopped working on it."""
     hung_up: bool = False
@@ -196,7 +198,9 @@ class OpenAiServer:
         return JSONResponse({"object": "list", "data": [{"id": name, "object": "model"} for name in self._models]})
 
     async def _chat(self, request: Request) -> Response:
-        call = Call(await request.json(), request.headers.get("authorization", ""))
+        call = Call(
+            await request.json(), request.headers.get("authorization", ""), request.client.port if request.client else 0
+        )
         script = self._scripts[min(len(self.calls), len(self._scripts) - 1)]
         self.calls.append(call)
         self.called.set()

@@ -78,7 +78,8 @@ def _is_loopback(host: str) -> bool:
 async def open_api(endpoint: Endpoint, rules: Manners) -> AsyncIterator[ASGIApp]:
     """An ASGI app that passes requests on to `endpoint` while the context is open."""
     timeout = httpx.Timeout(None, connect=_CONNECT_S)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+    # None is kept: its server may close it in the very moment when it is used again, which loses the request.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     embedded = rules.requests_max is not None
     async with httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=not embedded) as client:
         relay = _Relay(endpoint, rules, client)

@@ -266,6 +266,13 @@ async def test_cancelling_a_task_that_waits_hangs_up(steps: tuple[fake.Step, ...
         assert server.calls[0].hung_up
 
 
+async def test_a_request_is_never_lost_to_a_connection_that_its_server_is_closing() -> None:
+    async with OpenAiServer(Answer("Hi")) as server, open_player(server.url, PATIENT) as model:
+        for _ in range(3):
+            [event async for event in model.reply(QUESTION)]
+        assert len({call.client_port for call in server.calls}) == 3
+
+
 async def test_replies_run_side_by_side() -> None:
     async with OpenAiServer(Answer("Hi")) as server, open_player(server.url, PATIENT) as model:
 

@@ -64,7 +64,10 @@ async def _player(endpoint: Endpoint, server: _Server, settings: LlmEngine) -> A
     from essence.engines.llm.openai_model import open_model
 
     headers = {"Authorization": f"Bearer {server.key}"}
-    async with httpx.AsyncClient(base_url=server.address, headers=headers, timeout=_COUNT_S, trust_env=False) as http:
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(
+        base_url=server.address, headers=headers, timeout=_COUNT_S, limits=limits, trust_env=False
+    ) as http:
         counter = _Tokenizer(http)
         replies_max = settings.llm_slots + settings.llm_queue_max
         async with open_model(

@@ -22,6 +22,8 @@ from essence.errors import EngineBusy, JuneError, NotFound, TooSlow, Unreachable
 
 _CONNECT_S = 10.0
 _LIST_MODELS_S = 10.0
+_KEPT_S = 2.0
+"""Less than servers keep a connection themselves: 5 s in uvicorn, thus in vLLM and NIM."""
 
 
 class OpenAiModel:
@@ -191,7 +193,10 @@ async def open_model(
         replies_max: Replies at once; one more is told EngineBusy. None: the server decides.
         in_this_process: The server is; proxies named in the environment are passed by.
     """
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+    # A kept connection may be closed by its server in the very moment when it is used again (llama.cpp's does so),
+    # which loses the request. Without TLS a new one costs next to nothing.
+    kept = 20 if endpoint.url.startswith("https:") else 0
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=kept, keepalive_expiry=_KEPT_S)
     http = httpx2.AsyncClient(
         timeout=httpx2.Timeout(None, connect=_CONNECT_S), limits=limits, trust_env=not in_this_process
     )

@@ -218,6 +218,16 @@ def stage(name: str) -> Iterator[Timer]:
             STAGE_SECONDS.labels(name).observe(timer.seconds)
 
 
+def record_stages(seconds: Mapping[str, float]) -> None:
+    """Observe stages that were timed elsewhere, by name, and note them on the span of what is being done now. [s]"""
+    for name, taken in seconds.items():
+        STAGE_SECONDS.labels(name).observe(taken)
+    if _tracer is not None:
+        from opentelemetry import trace
+
+        trace.get_current_span().set_attributes({f"june.{name}_s": taken for name, taken in seconds.items()})
+
+
 @contextmanager
 def call(service: str, method: str, headers: Mapping[str, str] | None = None) -> Iterator[None]:
     """Count one answered call under its outcome, as part of the caller's trace where `headers` carry one."""

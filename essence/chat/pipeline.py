@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from essence import observe
 from essence.chat.codec import Codec, ThreadedCodec
 from essence.chat.events import Done, Event, Heard, Outlet, events_of
 from essence.chat.hear import hear
@@ -23,7 +24,7 @@ from essence.chat.playout import Playout
 from essence.chat.sentences import SentenceSplitter
 from essence.chat.speak import Speaker
 from essence.chat.think import Answer, Pieces, think
-from essence.chat.timings import Stopwatch
+from essence.chat.timings import Stopwatch, Timings
 from essence.dialogue import Turn
 from essence.ports import LanguageModel, Synthesizer, Transcriber
 
@@ -63,25 +64,27 @@ class Pipeline:
     async def _note(
         self, note: bytes | Path, history: tuple[Turn, ...], language: str | None, voice: str | None, outlet: Outlet
     ) -> None:
-        stopwatch = Stopwatch()
-        transcript = await hear(self.codec.decode(note), self.transcriber, stopwatch, language=language)
-        outlet.put(Heard(transcript))
-        if not transcript.speech:
-            outlet.put(Done(answer="", cut=False, timings=stopwatch.finish()))
-            return
-        turns = (*history, Turn("user", transcript.text))
-        await self._answer(turns, transcript.language, voice, outlet, stopwatch)
+        with observe.call("pipeline", "answer_note"):
+            stopwatch = Stopwatch()
+            transcript = await hear(self.codec.decode(note), self.transcriber, stopwatch, language=language)
+            outlet.put(Heard(transcript))
+            if transcript.speech:
+                turns = (*history, Turn("user", transcript.text))
+                await self._answer(turns, transcript.language, voice, outlet, stopwatch)
+            else:
+                outlet.put(Done(answer="", cut=False, timings=_recorded(stopwatch)))
 
     async def _text(
         self, text: str, history: tuple[Turn, ...], language: str | None, voice: str | None, outlet: Outlet
     ) -> None:
-        await self._answer((*history, Turn("user", text)), language, voice, outlet, Stopwatch())
+        with observe.call("pipeline", "answer_text"):
+            await self._answer((*history, Turn("user", text)), language, voice, outlet, Stopwatch())
 
     async def _answer(
         self, turns: tuple[Turn, ...], language: str | None, voice: str | None, outlet: Outlet, stopwatch: Stopwatch
     ) -> None:
         answer = await self._think_aloud(turns, language, voice, outlet, stopwatch)
-        outlet.put(Done(answer.text, answer.cut, stopwatch.finish()))
+        outlet.put(Done(answer.text, answer.cut, _recorded(stopwatch)))
 
     async def _think_aloud(
         self, turns: tuple[Turn, ...], language: str | None, voice: str | None, outlet: Outlet, stopwatch: Stopwatch
@@ -96,3 +99,11 @@ class Pipeline:
         except ExceptionGroup as failed:
             # One stage failed and the group has stopped the other: whoever asked hears of the one that failed.
             raise failed.exceptions[0] from failed
+
+
+def _recorded(stopwatch: Stopwatch) -> Timings:
+    """The answer's timings, in the metrics and in the trace as well as in the hands of whoever asked."""
+    timings = stopwatch.finish()
+    stages = [*timings.busy(), *timings.milestones()]
+    observe.record_stages({stage.name.replace(" ", "_").lower(): stage.seconds for stage in stages})
+    return timings

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import pytest
+from prometheus_client import REGISTRY
 
 from essence.audio import Pcm
 from essence.chat.events import AudioPart, Done, Event, Heard, VoiceFailed
@@ -207,6 +208,16 @@ async def test_the_slowest_stage_is_named():
     events = await told(pipeline(model=ScriptedModel("Yes.", first_token_s=3.0)).answer_note(NOTE))
     assert isinstance(events[-1], Done)
     assert events[-1].timings.slowest().name == "LLM"
+
+
+async def test_the_metrics_tell_the_same_times_as_the_answer():
+    def total_s() -> float:
+        return REGISTRY.get_sample_value("june_stage_seconds_sum", {"stage": "llm"}) or 0.0
+
+    before = total_s()
+    events = await told(pipeline(model=ScriptedModel("Yes.", first_token_s=3.0)).answer_note(NOTE))
+    assert isinstance(events[-1], Done)
+    assert total_s() - before == pytest.approx(events[-1].timings.llm_s)
 
 
 class _BreaksAfter(ToneSynthesizer):

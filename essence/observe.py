@@ -43,7 +43,7 @@ _tracer: Tracer | None = None
 _SECRET_KEY = re.compile(r"(?i)(token|secret|password|passwd|api_?key|authorization|cookie|dsn)$")
 _SECRET_VALUE = re.compile(
     r"(?x)"
-    r"  \b\d{6,12}:[A-Za-z0-9_-]{30,}"  # Telegram bot token
+    r"  (?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}"  # Telegram bot token, also in /bot123:abc
     r"| \b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"  # Discord bot token
     r"| \b(?:sk|nvapi|hf|ghp|xox[bp])[-_][A-Za-z0-9_-]{16,}"  # OpenAI, NVIDIA, Hugging Face, GitHub, Slack
     r"| \beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"  # JSON Web Token

@@ -54,7 +54,7 @@ async def status(http: httpx.AsyncClient, path: str) -> int:
 
 async def until(http: httpx.AsyncClient, path: str) -> None:
     async with asyncio.timeout(30):
-        while not await answers(http, path):
+        while not await answers(http, path):  # noqa: ASYNC110  # the state is behind HTTP
             await asyncio.sleep(0.01)
 
 

@@ -95,6 +95,7 @@ def set_up(service: str, *, level: str = "info", log_format: LogFormat = "consol
         otlp_endpoint: OpenTelemetry collector (OTLP over gRPC); empty for none.
     """
     _set_up_logs(level.upper(), log_format)
+    logging.raiseExceptions = False  # a log line that fails would be printed raw, past the redaction
     structlog.contextvars.bind_contextvars(service=service)
     if otlp_endpoint:
         _start_tracing(otlp_endpoint, service)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from essence import config
-from essence.audio import DecodeLimits, decode_stream
+from essence.audio import DecodeLimits, decode_stream, probe
 from essence.commands import terminal
 from essence.commands.terminal import err
 from essence.dialogue import Transcript
@@ -43,6 +43,7 @@ def listen(
 
 
 async def _listen(file: Path, language: str | None, *, words: bool, quiet: bool) -> Transcript:
+    probe(file)  # what is no audio is told before anything is loaded
     settings = config.read(config.SttEngine)
     limits = DecodeLimits(max_duration_s=settings.stt_max_audio_s)
     transcript = Transcript(text="", speech=False)

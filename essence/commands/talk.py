@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from essence import config
-from essence.chat.events import AudioPart, Done, Heard, VoiceFailed
+from essence.audio import probe
+from essence.chat.events import AudioPart, Done, Event, Heard, VoiceFailed
 from essence.chat.pipeline import Pipeline
 from essence.chat.playout import WHOLE
 from essence.commands import terminal
@@ -41,10 +42,16 @@ def talk(
     """Answer a voice note: transcribe it, think, speak."""
     if (note is None) == (not text):
         raise typer.BadParameter("give a voice note, or a question with --text")
+    if note is not None and output.resolve() == note.resolve():
+        raise typer.BadParameter("the answer would overwrite the note; name another file with --output")
+    if not output.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {output.parent} for the answer")
     asyncio.run(_talk(note, text, output, language or None, voice or None))
 
 
 async def _talk(note: Path | None, text: str, output: Path, language: str | None, voice: str | None) -> None:
+    if note is not None:
+        probe(note)  # what is no audio is told before anything is loaded
     settings = config.read(config.Assistant)
     loading = out.status("Loading engines …")
     loading.start()
@@ -52,42 +59,50 @@ async def _talk(note: Path | None, text: str, output: Path, language: str | None
     start = loop.time()
     async with open_players(settings) as players:
         loading.stop()
-        out.print(f"[dim]Engines ready after {loop.time() - start:.1f} s: {_engines(settings)}[/dim]")
+        out.print(f"[dim]Engines ready after {loop.time() - start:.1f} s: {_engines(settings)}[/dim]", soft_wrap=True)
         pipeline = Pipeline(players.transcriber, players.model, players.synthesizer, playout=WHOLE)
         system = (Turn("system", settings.june_system_prompt),)
         if note is not None:
             events = pipeline.answer_note(note, system, language=language, voice=voice)
         else:
             events = pipeline.answer_text(text, system, language=language, voice=voice)
+        screen = _Screen(output)
         async with aclosing(events):
             async for event in events:
-                _show(event, output)
+                screen.show(event)
 
 
 def _engines(settings: config.Assistant) -> str:
     return f"STT {settings.stt_url}, LLM {settings.llm_url}, TTS {settings.tts_url}"
 
 
-def _show(event: object, output: Path) -> None:
-    match event:
-        case Heard(transcript) if transcript.speech:
-            out.print("[bold]You:[/bold] ", end="")
-            out.print(transcript.text, markup=False, highlight=False)
-            out.print(
-                f"[dim]({transcript.language}, {transcript.language_probability:.0%} sure; "
-                f"words {transcript.confidence:.0%}; {transcript.duration_s:.1f} s of sound)[/dim]"
-            )
-            out.print("[bold]June:[/bold] ", end="")
-        case Heard():
-            out.print("I heard no speech in this note.")
-        case TextDelta(text):
-            out.print(text, end="", markup=False, highlight=False, soft_wrap=True)
-        case VoiceFailed(error):
-            out.print(f"\n[yellow]No spoken answer:[/yellow] {error}")
-        case AudioPart(note=note):
-            output.write_bytes(note.data)
-        case Done(answer, cut, timings):
-            out.print("" if not cut else "\n[yellow](The answer was cut at LLM_MAX_TOKENS.)[/yellow]")
-            out.print(terminal.timings_table(timings))
-            if answer and output.exists():
-                out.print(f"Spoken answer: [bold]{output}[/bold]")
+class _Screen:
+    """Shows an answer as it comes, and writes its sound to a file."""
+
+    def __init__(self, output: Path) -> None:
+        self._output, self._spoken = output, False
+
+    def show(self, event: Event) -> None:
+        match event:
+            case Heard(transcript) if transcript.speech:
+                out.print("[bold]You:[/bold] ", end="")
+                out.print(transcript.text, markup=False, highlight=False)
+                out.print(
+                    f"[dim]({transcript.language}, {transcript.language_probability:.0%} sure; "
+                    f"words {transcript.confidence:.0%}; {transcript.duration_s:.1f} s of sound)[/dim]"
+                )
+                out.print("[bold]June:[/bold] ", end="")
+            case Heard():
+                out.print("I heard no speech in this note.")
+            case TextDelta(text):
+                out.print(text, end="", markup=False, highlight=False, soft_wrap=True)
+            case VoiceFailed(error):
+                out.print(f"\n[yellow]No spoken answer:[/yellow] {error}")
+            case AudioPart(note=note):
+                self._output.write_bytes(note.data)
+                self._spoken = True
+            case Done(cut=cut, timings=timings):
+                out.print("" if not cut else "\n[yellow](The answer was cut at LLM_MAX_TOKENS.)[/yellow]")
+                out.print(terminal.timings_table(timings))
+                if self._spoken:
+                    out.print(f"Spoken answer: [bold]{self._output}[/bold]", soft_wrap=True)

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from essence import config
+from essence import config, observe
 from essence.chat.timings import Timings
 from essence.errors import JuneError
 
@@ -20,16 +20,30 @@ def run(app: typer.Typer, name: str, argv: list[str], settings: type[config.Sett
     `--help` ends with the settings that the command reads.
     """
     try:
+        _quiet_logs(name)
         app(args=argv, prog_name=f"python -m essence {name}")
     except SystemExit as left:  # how Typer returns
         if settings is not None and "--help" in argv:
             print(config.settings_help(settings))
         return left.code if isinstance(left.code, int) else 1
     except JuneError as error:
-        err.print(f"[red]{error.code}:[/red] ", end="")
-        err.print(str(error), markup=False)
-        return 1
+        return _failed(error.code, str(error))
+    except OSError as error:  # a file or folder that the person named can't be read or written
+        return _failed("file_error", f"{error.strerror}: {error.filename}")
     return 0
+
+
+def _quiet_logs(name: str) -> None:
+    """A command speaks for itself: logs are for errors, unless LOG_LEVEL asks for more."""
+    asked = config.read(config.Observability)
+    level = asked.log_level if "log_level" in asked.model_fields_set else "error"
+    observe.set_up(name, level=level, log_format=asked.log_format, otlp_endpoint=asked.otel_exporter_otlp_endpoint)
+
+
+def _failed(code: str, sentence: str) -> int:
+    err.print(f"[red]{code}:[/red] ", end="")
+    err.print(sentence, markup=False, soft_wrap=True)
+    return 1
 
 
 def timings_table(timings: Timings) -> Table:

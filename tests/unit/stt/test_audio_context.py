@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from essence.engines.stt.audio_context import FULL_WINDOW_S, MARGIN_S, STEP_S, token_budget, window_s, windows_s
 
-durations = st.floats(0.01, 28.0)
+durations = st.floats(0.01, 26.0)
 
 
 @given(durations)
@@ -20,7 +20,7 @@ def test_windows_grow_up_to_whispers_own(duration_s: float) -> None:
 
 
 def test_sound_of_half_a_minute_has_one_window() -> None:
-    assert windows_s(28.0) == windows_s(30.0) == (FULL_WINDOW_S,)
+    assert windows_s(26.0) == windows_s(30.0) == (FULL_WINDOW_S,)
 
 
 def test_only_the_full_window_has_whispers_whole_budget() -> None:

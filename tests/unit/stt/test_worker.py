@@ -59,7 +59,7 @@ def test_a_good_first_attempt_is_the_only_one(worker: Worker, whisper: ScriptedW
     worker.submit(one := job())
     answer = one.future.result(10)
     assert (answer.heard.text, answer.attempts) == (" good words", 1)
-    assert whisper.calls == [(1, 4.0, 0.0)]
+    assert whisper.calls == [(1, 6.0, 0.0)]
 
 
 def test_a_loop_is_heard_again_in_longer_windows_then_with_chance(worker: Worker, whisper: ScriptedWhisper) -> None:
@@ -67,7 +67,7 @@ def test_a_loop_is_heard_again_in_longer_windows_then_with_chance(worker: Worker
     worker.submit(one := job())
     assert one.future.result(10).attempts == 5
     assert [(window, heat) for _, window, heat in whisper.calls] == [
-        (4.0, 0.0), (6.0, 0.0), (30.0, 0.0), (30.0, 0.4), (30.0, 0.8),
+        (6.0, 0.0), (10.0, 0.0), (30.0, 0.0), (30.0, 0.4), (30.0, 0.8),
     ]  # fmt: skip
 
 
@@ -75,14 +75,14 @@ def test_a_longer_window_that_mends_the_loop_is_the_last(worker: Worker, whisper
     whisper.results = [wrote(" a loop", spent=True), wrote(" good words")]
     worker.submit(one := job())
     assert one.future.result(10).heard.text == " good words"
-    assert [window for _, window, _ in whisper.calls] == [4.0, 6.0]
+    assert [window for _, window, _ in whisper.calls] == [6.0, 10.0]
 
 
 def test_doubt_goes_straight_to_the_full_window_and_no_further(worker: Worker, whisper: ScriptedWhisper) -> None:
     whisper.results = [wrote(" hm", language_probability=0.3)]
     worker.submit(one := job())
     one.future.result(10)
-    assert [(window, heat) for _, window, heat in whisper.calls] == [(4.0, 0.0), (30.0, 0.0)]
+    assert [(window, heat) for _, window, heat in whisper.calls] == [(6.0, 0.0), (30.0, 0.0)]
 
 
 def test_waiting_stretches_of_one_window_share_a_batch(worker: Worker, whisper: ScriptedWhisper) -> None:
@@ -95,7 +95,7 @@ def test_waiting_stretches_of_one_window_share_a_batch(worker: Worker, whisper: 
     whisper.may_work.set()
     for one in (first, *others):
         one.future.result(10)
-    assert whisper.calls == [(1, 4.0, 0.0), (2, 4.0, 0.0), (1, 12.0, 0.0)]
+    assert whisper.calls == [(1, 6.0, 0.0), (2, 6.0, 0.0), (1, 14.0, 0.0)]
 
 
 def test_a_cancelled_stretch_that_waits_is_never_worked_on(worker: Worker, whisper: ScriptedWhisper) -> None:
@@ -108,7 +108,7 @@ def test_a_cancelled_stretch_that_waits_is_never_worked_on(worker: Worker, whisp
     whisper.may_work.set()
     first.future.result(10)
     third.future.result(10)
-    assert [window for _, window, _ in whisper.calls] == [4.0, 8.0]
+    assert [window for _, window, _ in whisper.calls] == [6.0, 10.0]
 
 
 def test_an_abandoned_stretch_in_work_gets_no_further_attempt(worker: Worker, whisper: ScriptedWhisper) -> None:

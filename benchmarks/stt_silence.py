@@ -27,7 +27,7 @@ SPOKEN = ("Thank you.", "Yes.", "No.", "Okay.", "Hello.", "Stop.", "Hi.", "Thank
 """Said by the embedded voice at its own level and at -40 dBFS; ten phrases of the human recordings make it thirty."""
 
 EVERY_STOCK = 9
-"""faster-whisper without VAD takes up to 20 s a clip of noise, since it tries six temperatures: it hears every ninth."""
+"""faster-whisper without VAD takes up to 20 s a clip of noise, since it tries six temperatures: it hears a ninth."""
 
 Samples = NDArray[np.float64]
 

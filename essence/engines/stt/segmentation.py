@@ -1,4 +1,4 @@
-"""Cuts sound of any length into stretches of at most 26 s, at silences and not in words, as it comes."""
+"""Cuts sound of any length into stretches of at most 27 s, at silences and not in words, as it comes."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_waiting_stretches_of_one_window_share_a_batch(worker: Worker, whisper: 
     whisper.may_work.set()
     for one in (first, *others):
         one.future.result(10)
-    assert whisper.calls == [(1, 6.0, 0.0), (2, 6.0, 0.0), (1, 14.0, 0.0)]
+    assert whisper.calls == [(1, 6.0, 0.0), (2, 6.0, 0.0), (1, 12.0, 0.0)]
 
 
 def test_a_cancelled_stretch_that_waits_is_never_worked_on(worker: Worker, whisper: ScriptedWhisper) -> None:
@@ -108,7 +108,7 @@ def test_a_cancelled_stretch_that_waits_is_never_worked_on(worker: Worker, whisp
     whisper.may_work.set()
     first.future.result(10)
     third.future.result(10)
-    assert [window for _, window, _ in whisper.calls] == [6.0, 10.0]
+    assert [window for _, window, _ in whisper.calls] == [6.0, 8.0]
 
 
 def test_an_abandoned_stretch_in_work_gets_no_further_attempt(worker: Worker, whisper: ScriptedWhisper) -> None:

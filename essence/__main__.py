@@ -13,6 +13,9 @@ SERVICES = {
     "tts": "text to speech over gRPC",
     "inference-api": "the language model over gRPC and OpenAI's HTTP API",
 }
+"""Each takes settings alone, no options."""
+SETTINGS = {"stt": "SttService", "tts": "TtsService", "inference-api": "InferenceApiService"}
+"""Class of each service's settings in `essence.config`."""
 COMMANDS = {
     "talk": "answer a voice note: transcribe it, think, speak",
     "listen": "transcribe a file",
@@ -37,6 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     folder = "services" if name in SERVICES else "commands" if name in COMMANDS else None
     if folder is None:
         return _unknown(name)
+    if folder == "services" and rest:
+        return _service_options(name, rest)
     module = importlib.import_module(f"essence.{folder}.{name.replace('-', '_')}")
     code: int = module.main(rest)
     return code
@@ -50,6 +55,18 @@ def _help() -> str:
     lines += [f"  {name:<{width}}{line}" for name, line in COMMANDS.items()]
     lines += ["", "python -m essence <name> --help tells more of each; --version prints June's version."]
     return "\n".join(lines)
+
+
+def _service_options(name: str, rest: list[str]) -> int:
+    """Tell of a service's settings without importing it, which takes a second or more."""
+    if rest[0] not in ("-h", "--help"):
+        print(f"{name} takes settings, not options: {rest[0]!r}. See: python -m essence {name} --help", file=sys.stderr)
+        return 2
+    from essence import config
+
+    usage = f"Usage: python -m essence {name}\nServe {SERVICES[name]} until told to stop (SIGTERM or Ctrl-C)."
+    print(config.help_text(getattr(config, SETTINGS[name]), usage))
+    return 0
 
 
 def _unknown(name: str) -> int:

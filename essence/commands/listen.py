@@ -7,16 +7,16 @@ import dataclasses
 import json
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from essence import config
-from essence.audio import DecodeLimits, decode_stream, probe
 from essence.commands import terminal
 from essence.commands.terminal import err
-from essence.dialogue import Transcript
-from essence.engines import open_transcriber
+
+if TYPE_CHECKING:
+    from essence.dialogue import Transcript
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -43,6 +43,11 @@ def listen(
 
 
 async def _listen(file: Path, language: str | None, *, words: bool, quiet: bool) -> Transcript:
+    # Here rather than above: `listen --help` needs none of it.
+    from essence.audio import DecodeLimits, decode_stream, probe
+    from essence.dialogue import Transcript
+    from essence.engines import open_transcriber
+
     probe(file)  # what is no audio is told before anything is loaded
     settings = config.read(config.SttEngine)
     limits = DecodeLimits(max_duration_s=settings.stt_max_audio_s)

@@ -6,18 +6,17 @@ import asyncio
 import sys
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from essence import config
-from essence.audio import Pcm, encode_voice, encode_wav
-from essence.chat.sentences import SentenceSplitter
-from essence.chat.speakable import speakable
 from essence.commands import terminal
 from essence.commands.terminal import err, out
-from essence.engines import open_synthesizer
 from essence.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from essence.audio import Pcm
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -37,6 +36,8 @@ def say(
     voice: Annotated[str, typer.Option(help="Voice, by name; the engine's own for the language if not given.")] = "",
 ) -> None:
     """Speak a text into a file."""
+    from essence.audio import encode_voice, encode_wav  # not needed for --help
+
     text = sys.stdin.read() if text == "-" else text
     sounds = asyncio.run(_say(text, language, voice or None))
     if not sounds:
@@ -46,6 +47,11 @@ def say(
 
 
 async def _say(text: str, language: str, voice: str | None) -> list[Pcm]:
+    # Here rather than above: `say --help` needs none of it.
+    from essence.chat.sentences import SentenceSplitter
+    from essence.chat.speakable import speakable
+    from essence.engines import open_synthesizer
+
     settings = config.read(config.TtsEngine)
     splitter = SentenceSplitter(language=language)
     pieces = [*splitter.feed(text), *splitter.flush()]

@@ -10,14 +10,8 @@ from typing import Annotated
 import typer
 
 from essence import config
-from essence.audio import probe
-from essence.chat.events import AudioPart, Done, Event, Heard, VoiceFailed
-from essence.chat.pipeline import Pipeline
-from essence.chat.playout import WHOLE
 from essence.commands import terminal
 from essence.commands.terminal import out
-from essence.dialogue import TextDelta, Turn
-from essence.engines import open_players
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -50,6 +44,14 @@ def talk(
 
 
 async def _talk(note: Path | None, text: str, output: Path, language: str | None, voice: str | None) -> None:
+    # Here rather than above: `talk --help` needs none of it.
+    from essence.audio import probe
+    from essence.chat.pipeline import Pipeline
+    from essence.chat.playout import WHOLE
+    from essence.commands.screen import Screen
+    from essence.dialogue import Turn
+    from essence.engines import open_players
+
     if note is not None:
         probe(note)  # what is no audio is told before anything is loaded
     settings = config.read(config.Assistant)
@@ -66,7 +68,7 @@ async def _talk(note: Path | None, text: str, output: Path, language: str | None
             events = pipeline.answer_note(note, system, language=language, voice=voice)
         else:
             events = pipeline.answer_text(text, system, language=language, voice=voice)
-        screen = _Screen(output)
+        screen = Screen(output)
         async with aclosing(events):
             async for event in events:
                 screen.show(event)
@@ -74,35 +76,3 @@ async def _talk(note: Path | None, text: str, output: Path, language: str | None
 
 def _engines(settings: config.Assistant) -> str:
     return f"STT {settings.stt_url}, LLM {settings.llm_url}, TTS {settings.tts_url}"
-
-
-class _Screen:
-    """Shows an answer as it comes, and writes its sound to a file."""
-
-    def __init__(self, output: Path) -> None:
-        self._output, self._spoken = output, False
-
-    def show(self, event: Event) -> None:
-        match event:
-            case Heard(transcript) if transcript.speech:
-                out.print("[bold]You:[/bold] ", end="")
-                out.print(transcript.text, markup=False, highlight=False)
-                out.print(
-                    f"[dim]({transcript.language}, {transcript.language_probability:.0%} sure; "
-                    f"words {transcript.confidence:.0%}; {transcript.duration_s:.1f} s of sound)[/dim]"
-                )
-                out.print("[bold]June:[/bold] ", end="")
-            case Heard():
-                out.print("I heard no speech in this note.")
-            case TextDelta(text):
-                out.print(text, end="", markup=False, highlight=False, soft_wrap=True)
-            case VoiceFailed(error):
-                out.print(f"\n[yellow]No spoken answer:[/yellow] {error}")
-            case AudioPart(note=note):
-                self._output.write_bytes(note.data)
-                self._spoken = True
-            case Done(cut=cut, timings=timings):
-                out.print("" if not cut else "\n[yellow](The answer was cut at LLM_MAX_TOKENS.)[/yellow]")
-                out.print(terminal.timings_table(timings))
-                if self._spoken:
-                    out.print(f"Spoken answer: [bold]{self._output}[/bold]", soft_wrap=True)

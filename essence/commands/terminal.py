@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from essence import config, observe
-from essence.chat.timings import Timings
+from essence import config
 from essence.errors import JuneError
 
 out = Console(highlight=False)
@@ -20,7 +18,8 @@ def run(app: typer.Typer, name: str, argv: list[str], settings: type[config.Sett
     `--help` ends with the settings that the command reads.
     """
     try:
-        _quiet_logs(name)
+        if "--help" not in argv:
+            _quiet_logs(name)
         app(args=argv, prog_name=f"python -m essence {name}")
     except SystemExit as left:  # how Typer returns
         if settings is not None and "--help" in argv:
@@ -35,6 +34,8 @@ def run(app: typer.Typer, name: str, argv: list[str], settings: type[config.Sett
 
 def _quiet_logs(name: str) -> None:
     """A command speaks for itself: logs are for errors, unless LOG_LEVEL asks for more."""
+    from essence import observe  # not needed to print help
+
     asked = config.read(config.Observability)
     level = asked.log_level if "log_level" in asked.model_fields_set else "error"
     observe.set_up(name, level=level, log_format=asked.log_format, otlp_endpoint=asked.otel_exporter_otlp_endpoint)
@@ -44,21 +45,3 @@ def _failed(code: str, sentence: str) -> int:
     err.print(f"[red]{code}:[/red] ", end="")
     err.print(sentence, markup=False, soft_wrap=True)
     return 1
-
-
-def timings_table(timings: Timings) -> Table:
-    """Two readings of one answer: the steps that add up to the total, and how long each stage was at work."""
-    table = Table(title="Where the time went", title_justify="left")
-    table.add_column("step")
-    table.add_column("seconds", justify="right")
-    table.add_column("stage at work")
-    table.add_column("seconds", justify="right")
-    steps = [*timings.milestones()]
-    busy = timings.busy()
-    for index in range(max(len(steps), len(busy))):
-        left = (steps[index].name, f"{steps[index].seconds:.2f}") if index < len(steps) else ("", "")
-        right = (f"{busy[index].name}", f"{busy[index].seconds:.2f}") if index < len(busy) else ("", "")
-        table.add_row(*left, *right)
-    table.add_section()
-    table.add_row("total", f"{timings.total_s:.2f}", f"slowest: {timings.slowest().name}", "")
-    return table

@@ -45,15 +45,14 @@ def _http_api(model: LanguageModel, _: InferenceApiService) -> ASGIApp:
     return model.api
 
 
-def main(argv: list[str]) -> int:
+def main(_: list[str]) -> int:
     """Serve LLM_URL's model until told to stop; returns the exit code."""
     service = lifecycle.Service(
         "inference-api",
         "llm",
-        "The language model over gRPC and OpenAI's HTTP API.",
         InferenceApiService,
         LANGUAGE_MODEL,
         _open_inference,
         http_api=_http_api,
     )
-    return lifecycle.run(service, argv)
+    return lifecycle.run(service)

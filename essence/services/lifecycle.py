@@ -1,4 +1,4 @@
-"""From arguments to exit code: what every service process does, whatever it serves.
+"""From settings to exit code: what every service process does, whatever it serves.
 
 HTTP answers at once (live, not ready); then the engine loads; then gRPC and HTTP take work. SIGTERM or SIGINT: health
 says NOT_SERVING, calls in flight finish within GRACE_S, the engine closes, exit 0. A second signal exits at once.
@@ -35,7 +35,6 @@ class Service(Generic[S, P]):
     """As in `python -m essence NAME`."""
     role: Literal["stt", "tts", "llm"]
     """First part of its settings' names: stt_url, stt_grpc_port, stt_http_port."""
-    summary: str
     settings: type[S]
     rpc: RpcService[P]
     open_engine: Callable[[str, S], AbstractAsyncContextManager[P]]
@@ -44,21 +43,14 @@ class Service(Generic[S, P]):
     """The service's own HTTP API, mounted at / once the engine is loaded. Its lifespan events are not run."""
 
 
-def run(service: Service[S, P], argv: list[str]) -> int:
-    """Serve until told to stop; the exit code is 0, 1 (it can't serve; one sentence says why) or 2 (called wrongly)."""
-    usage = f"Usage: python -m essence {service.name}\n{service.summary}"
-    if argv:
-        asked = argv[0] in ("-h", "--help")
-        _say(
-            config.help_text(service.settings, usage) if asked else f"Unknown option {argv[0]!r}.\n{usage}", asked=asked
-        )
-        return 0 if asked else 2
+def run(service: Service[S, P]) -> int:
+    """Serve until told to stop; the exit code is 0, or 1 (it can't serve; one sentence says why)."""
     try:
         settings = config.read(service.settings)
         _observe(service.name, settings)
         asyncio.run(_serve(service, settings))
     except JuneError as error:
-        _say(str(error), asked=False)
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
@@ -70,10 +62,6 @@ def _observe(name: str, settings: config.Observability) -> None:
         log_format=settings.log_format,
         otlp_endpoint=settings.otel_exporter_otlp_endpoint,
     )
-
-
-def _say(text: str, *, asked: bool) -> None:
-    (sys.stdout if asked else sys.stderr).write(text + "\n")
 
 
 async def _serve(service: Service[S, P], settings: S) -> None:

@@ -8,8 +8,6 @@ from essence.rpc.server import SPEECH_TO_TEXT
 from essence.services import lifecycle
 
 
-def main(argv: list[str]) -> int:
+def main(_: list[str]) -> int:
     """Serve STT_URL's engine until told to stop; returns the exit code."""
-    return lifecycle.run(
-        lifecycle.Service("stt", "stt", "Speech to text over gRPC.", SttService, SPEECH_TO_TEXT, open_transcriber), argv
-    )
+    return lifecycle.run(lifecycle.Service("stt", "stt", SttService, SPEECH_TO_TEXT, open_transcriber))

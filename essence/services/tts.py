@@ -8,8 +8,6 @@ from essence.rpc.server import TEXT_TO_SPEECH
 from essence.services import lifecycle
 
 
-def main(argv: list[str]) -> int:
+def main(_: list[str]) -> int:
     """Serve TTS_URL's engine until told to stop; returns the exit code."""
-    return lifecycle.run(
-        lifecycle.Service("tts", "tts", "Text to speech over gRPC.", TtsService, TEXT_TO_SPEECH, open_synthesizer), argv
-    )
+    return lifecycle.run(lifecycle.Service("tts", "tts", TtsService, TEXT_TO_SPEECH, open_synthesizer))

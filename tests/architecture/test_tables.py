@@ -13,7 +13,7 @@ import pytest
 import essence.commands
 import essence.services
 from essence import config
-from essence.__main__ import COMMANDS, SERVICES, main
+from essence.__main__ import COMMANDS, SERVICES, SETTINGS, main
 from essence.engines import ENGINES
 
 ROOT = Path(__file__).parents[2]
@@ -74,8 +74,7 @@ def test_help_of_each_name_exits_with_0(name, capsys):
 def test_help_of_a_service_shows_each_setting_with_its_default_and_unit(name, capsys):
     main([name, "--help"])
     shown = capsys.readouterr().out
-    prefix = {"stt": "Stt", "tts": "Tts", "inference-api": "InferenceApi"}[name]
-    for field, about in getattr(config, f"{prefix}Service").model_fields.items():
+    for field, about in getattr(config, SETTINGS[name]).model_fields.items():
         assert field.upper() in shown
         assert about.description.split(".")[0] in shown
 

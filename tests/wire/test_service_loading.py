@@ -45,7 +45,7 @@ def hello_api(model: ScriptedModel, settings: InferenceApiService) -> FastAPI:
 
 
 def slow_service(engine: SlowEngine) -> Service[InferenceApiService, ScriptedModel]:
-    return Service("inference-api", "llm", "A model.", InferenceApiService, LANGUAGE_MODEL, engine.open, hello_api)
+    return Service("inference-api", "llm", InferenceApiService, LANGUAGE_MODEL, engine.open, hello_api)
 
 
 async def status(http: httpx.AsyncClient, path: str) -> int:

@@ -13,6 +13,6 @@ compile() { # OUTPUT OPTIONS… INPUT
 }
 
 # dev comes first and binds the others: all three are installed side by side.
-compile dev --extra embedded --group dev "$@" pyproject.toml
-compile runtime --extra embedded --constraints requirements/dev.txt "$@" pyproject.toml
+compile dev --all-extras --group dev "$@" pyproject.toml
+compile runtime --all-extras --constraints requirements/dev.txt "$@" pyproject.toml
 compile bootstrap --constraints requirements/dev.txt "$@" requirements/bootstrap.in

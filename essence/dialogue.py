@@ -1,11 +1,12 @@
 """The words of a conversation, as data: what was heard, what a model was shown, what it answered.
 
-Everything here is frozen and knows nothing of engines, platforms or wires.
+Everything here is frozen and knows nothing of engines, platforms or wires. Ids are strings, times are aware UTC.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 
@@ -153,3 +154,60 @@ class Finished:
 
 ModelEvent = TextDelta | ReasoningDelta | ToolCall | Finished
 """What a reply is made of: any number of the first three in any order, then one `Finished`."""
+
+
+Platform = Literal["telegram", "discord", "grpc"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a message came from, and so where its answer goes. A thread is a conversation of its own."""
+
+    platform: Platform
+    chat_id: str
+    thread_id: str | None = None
+    """A forum topic or thread within the chat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who wrote, as the platform knows them. Rights hang on `person_id` alone: names can be chosen."""
+
+    person_id: str
+    name: str
+    username: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A voice message, audio file or video note that is still on the platform."""
+
+    reference: str
+    """By which the platform's service fetches it: a file id or an address."""
+    media_type: str
+    """As the platform says, such as audio/ogg; not to be trusted."""
+    duration_s: float | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a person sent, converted once by the platform's service."""
+
+    address: Address
+    message_id: str
+    """Unique within the platform's chat."""
+    sender: Person
+    sent_at: datetime
+    text: str = ""
+    """Typed text or a caption."""
+    sound: Sound | None = None
+    reply_to_id: str | None = None
+    """The message that this one answers."""
+    forwarded: bool = False
+    """Somebody else's words: never an order."""
+
+    @property
+    def key(self) -> str:
+        """Idempotency key of everything that this message causes."""
+        return f"{self.address.platform}:{self.address.chat_id}:{self.message_id}"

@@ -159,9 +159,9 @@ class Worker:
         window_s, temperature, _ = batch[0].key()
         try:
             results = self._model.hear([job.request for job in batch], window_s=window_s, temperature=temperature)
-        except JuneError as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is: nobody may wait for ever, and the thread lives on)
             for job in batch:
-                job.future.set_exception(error)
+                job.future.set_exception(_as_june(error))
             return
         self._settle(batch, results, perf_counter() - start_s)
 
@@ -175,3 +175,11 @@ class Worker:
                 job.future.set_result(Answer(job.best, job.attempt + 1, job.queue_s, job.compute_s))
         with self._change:
             self._waiting.extendleft(reversed(again))
+
+
+def _as_june(error: Exception) -> JuneError:
+    if isinstance(error, JuneError):
+        return error
+    failure = EngineError(f"Speech to text failed unexpectedly ({type(error).__name__}). Its log tells more.")
+    failure.__cause__ = error
+    return failure

@@ -154,3 +154,13 @@ def test_a_failing_model_fails_its_batch_and_serves_the_next(worker: Worker, whi
     whisper.hear = good  # type: ignore[method-assign]
     worker.submit(two := job())
     assert two.future.result(10).attempts == 1
+
+
+def test_a_bug_in_the_model_is_told_and_the_next_note_is_heard(worker: Worker, whisper: ScriptedWhisper) -> None:
+    good, whisper.results = whisper.results, []  # nothing to answer with: an IndexError
+    worker.submit(unlucky := job())
+    with pytest.raises(EngineError, match="IndexError"):
+        unlucky.future.result(10)
+    whisper.results = good
+    worker.submit(lucky := job())
+    assert lucky.future.result(10).heard.text == " good words"

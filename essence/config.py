@@ -124,6 +124,7 @@ class LlmEngine(ModelFiles):
     llm_threads: int = Field(
         default=0, ge=0, description="CPU threads of an embedded model; 0 takes all cores but one."
     )
+    llm_load_s: float = Field(default=300.0, gt=0, description="Longest wait for an embedded model to load. [s]")
     llm_slots: int = Field(default=2, ge=1, description="Replies that an embedded model writes side by side.")
     llm_first_token_s: float = Field(default=60.0, gt=0, description="Longest wait for the first token. [s]")
     llm_between_tokens_s: float = Field(default=20.0, gt=0, description="Longest wait between two tokens. [s]")

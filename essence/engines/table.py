@@ -68,7 +68,7 @@ ENGINES = (
     Engine("tts", "grpc", "essence.rpc.client:open_synthesizer", "June's tts service on another machine", far=True),
     Engine(
         "llm", "llamacpp", "essence.engines.llm.llamacpp:open_player",
-        "llama.cpp in this process, any GGUF model", "llamacpp", ("xllamacpp",),
+        "llama.cpp in a process of its own, any GGUF model", "llamacpp", ("xllamacpp",),
     ),
     Engine("llm", "http", "essence.engines.llm.openai:open_player", "any OpenAI-compatible server", far=True),
     Engine("llm", "https", "essence.engines.llm.openai:open_player", "any OpenAI-compatible server, TLS", far=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import socket
@@ -20,10 +21,9 @@ import pytest_asyncio
 
 from essence.config import LlmEngine, read
 from essence.dialogue import Finished, ModelEvent, TextDelta, Turn
-from essence.engines.llm.llamacpp import open_player
-from essence.engines.llm.openai_model import OpenAiModel
+from essence.engines.llm.llamacpp import LlamaCpp, open_player
 from essence.engines.llm.tokens import TURN_OVERHEAD_TOKENS, estimate_tokens
-from essence.errors import ContextOverflow, EngineBusy, EngineMissing, JuneError
+from essence.errors import ContextOverflow, EngineBusy, EngineError, EngineMissing, JuneError, Unreachable
 from essence.rpc import client
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
@@ -38,7 +38,7 @@ ONE_SLOT = read(LlmEngine).model_copy(update={"llm_slots": 1, "llm_context_token
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def tiny() -> AsyncIterator[OpenAiModel]:
+async def tiny() -> AsyncIterator[LlamaCpp]:
     async with open_player(TINY, ONE_SLOT) as model:
         yield model
 
@@ -64,7 +64,7 @@ async def test_the_embedded_model_knows_a_capital_and_remembers_the_question() -
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_second_turn_finds_the_first_one_in_the_cache(tiny: OpenAiModel) -> None:
+async def test_a_second_turn_finds_the_first_one_in_the_cache(tiny: LlamaCpp) -> None:
     first = [event async for event in tiny.reply([SYSTEM, QUESTION])]
     second = [
         event async for event in tiny.reply([SYSTEM, QUESTION, Turn("assistant", told(first)), Turn("user", "Why?")])
@@ -74,7 +74,7 @@ async def test_a_second_turn_finds_the_first_one_in_the_cache(tiny: OpenAiModel)
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("answered", [False, True])
-async def test_a_closed_reply_frees_its_slot(tiny: OpenAiModel, answered: bool) -> None:
+async def test_a_closed_reply_frees_its_slot(tiny: LlamaCpp, answered: bool) -> None:
     reply = tiny.reply([ENDLESS])
     waiting = asyncio.ensure_future(anext(reply))
     await (waiting if answered else asyncio.sleep(0.1))
@@ -89,7 +89,7 @@ async def test_a_closed_reply_frees_its_slot(tiny: OpenAiModel, answered: bool) 
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_long_conversation_is_shortened_to_what_the_model_takes(tiny: OpenAiModel) -> None:
+async def test_a_long_conversation_is_shortened_to_what_the_model_takes(tiny: LlamaCpp) -> None:
     history = [SYSTEM]
     for number in range(60):
         history += [
@@ -102,13 +102,13 @@ async def test_a_long_conversation_is_shortened_to_what_the_model_takes(tiny: Op
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_message_that_is_too_long_is_told(tiny: OpenAiModel) -> None:
+async def test_a_message_that_is_too_long_is_told(tiny: LlamaCpp) -> None:
     with pytest.raises(ContextOverflow, match="LLM_CONTEXT_TOKENS"):
         [event async for event in tiny.reply([SYSTEM, Turn("user", "word " * 4000)])]
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_one_reply_too_many_is_told_at_once(tiny: OpenAiModel) -> None:
+async def test_one_reply_too_many_is_told_at_once(tiny: LlamaCpp) -> None:
     replies = [tiny.reply([ENDLESS]) for _ in range(ONE_SLOT.llm_slots + ONE_SLOT.llm_queue_max)]
     waiting = [asyncio.ensure_future(anext(reply)) for reply in replies]
     await asyncio.sleep(0.1)
@@ -141,12 +141,12 @@ SAMPLES = {
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("kind", SAMPLES)
-async def test_the_estimate_is_not_below_what_a_text_costs(tiny: OpenAiModel, kind: str) -> None:
+async def test_the_estimate_is_not_below_what_a_text_costs(tiny: LlamaCpp, kind: str) -> None:
     counted = await _count(tiny, SAMPLES[kind])
     assert counted <= estimate_tokens(SAMPLES[kind]) + TURN_OVERHEAD_TOKENS
 
 
-async def _count(model: OpenAiModel, text: str) -> int:
+async def _count(model: LlamaCpp, text: str) -> int:
     headers = {"Authorization": f"Bearer {model.endpoint.api_key}"}
     async with httpx.AsyncClient(headers=headers, trust_env=False) as http:
         answer = await http.post(model.endpoint.url.removesuffix("/v1") + "/tokenize", json={"content": text})
@@ -154,7 +154,7 @@ async def _count(model: OpenAiModel, text: str) -> int:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_nobody_else_on_the_machine_can_use_the_embedded_server(tiny: OpenAiModel) -> None:
+async def test_nobody_else_on_the_machine_can_use_the_embedded_server(tiny: LlamaCpp) -> None:
     async with httpx.AsyncClient(trust_env=False) as http:
         answer = await http.post(f"{tiny.endpoint.url}/chat/completions", json={"messages": []})
     assert answer.status_code == 401
@@ -174,6 +174,78 @@ async def test_a_loading_that_is_cancelled_leaves_nothing_behind() -> None:
     loading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await loading
+
+
+async def test_a_good_model_opens_after_a_damaged_one(tmp_path: Path) -> None:
+    (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(1000))
+    with pytest.raises(EngineError, match="whole GGUF file"):
+        async with open_player(f"llamacpp:{tmp_path}/broken.gguf", ONE_SLOT):
+            pass
+    async with open_player(TINY, ONE_SLOT) as model:
+        assert told([event async for event in model.reply([SYSTEM, QUESTION])])
+
+
+async def test_loading_leaves_the_event_loop_free() -> None:
+    async with open_player(TINY, ONE_SLOT):  # what is imported once is imported now
+        pass
+    clock = asyncio.get_running_loop().time
+    started_s, ticks_s = clock(), [clock()]
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(0.005)
+            ticks_s.append(clock())
+
+    ticking = asyncio.ensure_future(tick())
+    async with open_player(EMBEDDED, ONE_SLOT):
+        ticking.cancel()
+        load_s = clock() - started_s
+    gaps_s = [after - before for before, after in itertools.pairwise(ticks_s)]
+    assert max(gaps_s) < load_s / 2  # in June's own process, the load was one gap
+
+
+async def test_a_killed_process_fails_the_answer_and_the_next_call_finds_another_at_the_same_address() -> None:
+    async with open_player(TINY, ONE_SLOT) as model:
+        reply = model.reply([ENDLESS])
+        await anext(reply)
+        first = model.process_id
+        os.kill(first, signal.SIGKILL)
+        with pytest.raises(Unreachable, match="SIGKILL"):
+            [event async for event in reply]
+        assert told([event async for event in model.reply([SYSTEM, QUESTION])])
+        assert model.process_id != first
+        assert await _count(model, "Hello!") > 0
+
+
+_OWNER = """
+import asyncio
+import itertools
+from essence.config import LlmEngine, read
+from essence.engines.llm.llamacpp import open_player
+async def main():
+    async with open_player("llamacpp:smollm2-135m-instruct", read(LlmEngine)) as model:
+        print(model.process_id, flush=True)
+        await asyncio.sleep(600)
+asyncio.run(main())
+"""
+
+
+def test_a_killed_june_leaves_no_process_behind() -> None:
+    with subprocess.Popen([sys.executable, "-c", _OWNER], stdout=subprocess.PIPE, text=True) as june:
+        assert june.stdout
+        child = int(june.stdout.readline())
+        june.kill()
+    until = time.monotonic() + 20
+    while is_running(child) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_running(child)
+
+
+def is_running(process_id: int) -> bool:
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def free_port() -> int:
@@ -237,7 +309,6 @@ async def test_the_service_keeps_to_its_grace_while_it_answers() -> None:
                 [event async for event in reply]
 
 
-# In a process of its own: after a load that failed, llama.cpp never ends another load in the same process.
 def test_the_service_names_a_damaged_file_and_ends_with_1(tmp_path: Path) -> None:
     (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(1000))
     with inference_api(LLM_URL=f"llamacpp:{tmp_path}/broken.gguf") as (process, _, _):

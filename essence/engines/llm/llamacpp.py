@@ -1,11 +1,8 @@
-"""`llamacpp:MODEL`: llama.cpp's own server inside this process (xllamacpp), reached over loopback HTTP.
+"""`llamacpp:MODEL`: llama.cpp's own server in a process of its own (xllamacpp), reached over loopback HTTP.
 
 The server brings slots with continuous batching, a prompt cache and the model's own chat template; `OpenAiModel` talks
 to it as to any other. It listens on a free loopback port behind a random key, so that nobody else on the machine can
-use it.
-
-Two limits of xllamacpp: the whole process stands still while a model loads (it holds the GIL), and after a load that
-failed, another one in the same process never ends. So a process should load one model, early, and end if that fails.
+use it. Loading holds up nothing else, and a crash in llama.cpp costs the answers that it was writing, not June.
 """
 
 from __future__ import annotations
@@ -14,56 +11,83 @@ import asyncio
 import importlib
 import os
 import secrets
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
 from essence.config import LlmEngine
+from essence.dialogue import ModelEvent, ToolSpec, Turn
 from essence.engines.llm.endpoint import Endpoint
-from essence.errors import EngineError, EngineMissing, Unreachable
+from essence.engines.llm.llamacpp_process import ServerProcess, running
+from essence.engines.llm.llamacpp_worker import ServerSettings
+from essence.errors import EngineMissing, Unreachable
 from essence.models import CATALOGUE, require
 
 if TYPE_CHECKING:
     from essence.engines.llm.openai_model import OpenAiModel
 
-_CACHE_RAM_MIB = 512
-"""Prompts of conversations that lost their slot; llama.cpp's own default is 8 GiB. Qwen2.5-0.5B takes 12 KiB a token.
-"""
+_CLIENT = "essence.engines.llm.openai_model"
 _COUNT_S = 10.0
 
 
 @asynccontextmanager
-async def open_player(url: str, settings: LlmEngine) -> AsyncIterator[OpenAiModel]:
+async def open_player(url: str, settings: LlmEngine) -> AsyncIterator[LlamaCpp]:
     """Load the model that `url` names, a catalogue name, a folder of the models' folder or a path to a .gguf file.
 
     Raises:
         EngineMissing: The model isn't here.
         EngineError: llama.cpp can't load it.
+        TooSlow: Not within LLM_LOAD_S.
     """
     name = url.partition(":")[2]
-    loop = asyncio.get_running_loop()
-    # One thread: freeing waits for a loading that was cancelled half-way, and never blocks the event loop.
-    thread = ThreadPoolExecutor(1, thread_name_prefix="llamacpp")
-    server = _Server(settings)
-    try:
-        await loop.run_in_executor(thread, server.load, name)
-        endpoint = Endpoint(f"{server.address}/v1", server.key, Path(name).stem if name.endswith(".gguf") else name)
-        async with _player(endpoint, server, settings) as model:
-            yield model
-    finally:
-        await loop.run_in_executor(thread, server.free)
-        thread.shutdown(wait=False)
+    # The client's library takes a second to import: in a thread, while the model loads.
+    importing = asyncio.get_running_loop().run_in_executor(None, importlib.import_module, _CLIENT)
+    path = await asyncio.to_thread(_model_file, name, settings.june_models_dir)
+    wanted = ServerSettings(
+        path=str(path),
+        name=name,
+        key=secrets.token_urlsafe(32),
+        slots=settings.llm_slots,
+        context_tokens=settings.llm_context_tokens,
+        threads=settings.llm_threads or max(1, _cores() - 1),
+    )
+    async with running(wanted, load_s=settings.llm_load_s) as server:
+        await importing
+        endpoint = Endpoint(f"{server.address}/v1", wanted.key, Path(name).stem if name.endswith(".gguf") else name)
+        async with _client(endpoint, server, settings) as model:
+            yield LlamaCpp(model, server)
+
+
+class LlamaCpp:
+    """An embedded model: its server's client, and the server's process."""
+
+    def __init__(self, model: OpenAiModel, server: ServerProcess) -> None:
+        self.endpoint = model.endpoint
+        self._model, self._server = model, server
+
+    @property
+    def process_id(self) -> int:
+        """Of the process that has the model."""
+        return self._server.process_id
+
+    async def reply(self, history: Sequence[Turn], *, tools: Sequence[ToolSpec] = ()) -> AsyncGenerator[ModelEvent]:
+        await self._server.ready()
+        try:
+            async with aclosing(self._model.reply(history, tools=tools)) as events:
+                async for event in events:
+                    yield event
+        except Unreachable as error:
+            raise await self._server.death() or error from error
 
 
 @asynccontextmanager
-async def _player(endpoint: Endpoint, server: _Server, settings: LlmEngine) -> AsyncIterator[OpenAiModel]:
+async def _client(endpoint: Endpoint, server: ServerProcess, settings: LlmEngine) -> AsyncIterator[OpenAiModel]:
     from essence.engines.llm.openai_model import open_model
 
-    headers = {"Authorization": f"Bearer {server.key}"}
+    headers = {"Authorization": f"Bearer {endpoint.api_key}"}
     limits = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(
         base_url=server.address, headers=headers, timeout=_COUNT_S, limits=limits, trust_env=False
@@ -71,7 +95,7 @@ async def _player(endpoint: Endpoint, server: _Server, settings: LlmEngine) -> A
         counter = _Tokenizer(http)
         replies_max = settings.llm_slots + settings.llm_queue_max
         async with open_model(
-            endpoint, settings, counter=counter, replies_max=replies_max, in_this_process=True
+            endpoint, settings, counter=counter, replies_max=replies_max, on_this_machine=True
         ) as model:
             yield model
 
@@ -87,49 +111,8 @@ class _Tokenizer:
             answer = await self._http.post("/tokenize", json={"content": text})
             answer.raise_for_status()
         except httpx.HTTPError as error:
-            raise Unreachable(f"llama.cpp could not count tokens ({error!r}). Start the service again.") from error
+            raise Unreachable(f"llama.cpp could not count tokens ({error!r}). Ask again.") from error
         return len(answer.json()["tokens"])
-
-
-class _Server:
-    """xllamacpp's server; each method runs in the player's thread."""
-
-    def __init__(self, settings: LlmEngine) -> None:
-        self._settings = settings
-        self._server: Any = None
-        self.key = secrets.token_urlsafe(32)
-        self.address = ""
-        """http://127.0.0.1:PORT, once loaded."""
-
-    def load(self, name: str) -> None:
-        """Find the file and load it."""
-        path = _model_file(name, self._settings.june_models_dir)
-        importlib.import_module("essence.engines.llm.openai_model")  # takes a second, so here and not in the event loop
-        import xllamacpp
-
-        try:
-            self._server = xllamacpp.Server(self._params(xllamacpp.CommonParams(), path, name))
-        except (RuntimeError, ValueError) as error:
-            raise EngineError(f"llama.cpp can't load {path} ({error}). Is it a whole GGUF file?") from error
-        self.address = self._server.listening_address
-
-    def free(self) -> None:
-        """Stop the server, whatever it is writing, and give its memory back."""
-        self._server = None
-
-    def _params(self, params: Any, path: Path, name: str) -> Any:
-        settings = self._settings
-        threads = settings.llm_threads or max(1, _cores() - 1)
-        params.model.path = str(path)
-        params.model_alias = {name}
-        params.n_parallel = settings.llm_slots
-        params.n_ctx = settings.llm_context_tokens * settings.llm_slots  # shared out among the slots
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-        params.hostnames, params.port, params.api_keys = ["127.0.0.1"], 0, [self.key]
-        params.use_jinja, params.cache_prompt, params.cache_ram_mib = True, True, _CACHE_RAM_MIB
-        params.ui = params.endpoint_slots = params.endpoint_metrics = params.endpoint_props = False
-        params.verbosity = 0
-        return params
 
 
 def _model_file(name: str, models_dir: Path) -> Path:

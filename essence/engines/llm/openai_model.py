@@ -182,7 +182,7 @@ async def open_model(
     *,
     counter: TokenCounter = estimated,
     replies_max: int | None = None,
-    in_this_process: bool = False,
+    on_this_machine: bool = False,
 ) -> AsyncIterator[OpenAiModel]:
     """Connections to one server; nothing is sent before the first reply.
 
@@ -191,14 +191,14 @@ async def open_model(
         settings: How it is asked, and how long it is waited for.
         counter: Counts tokens as the server's model does.
         replies_max: Replies at once; one more is told EngineBusy. None: the server decides.
-        in_this_process: The server is; proxies named in the environment are passed by.
+        on_this_machine: The server is; proxies named in the environment are passed by.
     """
     # A kept connection may be closed by its server in the very moment when it is used again (llama.cpp's does so),
     # which loses the request. Without TLS a new one costs next to nothing.
     kept = 20 if endpoint.url.startswith("https:") else 0
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=kept, keepalive_expiry=_KEPT_S)
     http = httpx2.AsyncClient(
-        timeout=httpx2.Timeout(None, connect=_CONNECT_S), limits=limits, trust_env=not in_this_process
+        timeout=httpx2.Timeout(None, connect=_CONNECT_S), limits=limits, trust_env=not on_this_machine
     )
     client = AsyncOpenAI(
         base_url=endpoint.url,

@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
+from essence.engines import child
 from essence.engines.tts.frames import (
     WINDOW_CHUNKS,
     Frame,
@@ -63,13 +62,7 @@ class Speaker(Protocol):
 
 def serve(load: Callable[[], Speaker]) -> NoReturn:
     """Load an engine and answer calls until standard input ends. Never returns."""
-    # Ctrl-C reaches the whole process group; June finishes the calls in flight first, then closes the pipe.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    frames_out = os.dup(1)
-    os.dup2(2, 1)  # what a library prints must not get between the frames
-    sys.stdout = sys.stderr
-    _Desk(frames_out).run(load)
+    _Desk(child.keep_output_apart()).run(load)
 
 
 @dataclass(slots=True)

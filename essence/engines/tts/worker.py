@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import essence
 from essence.audio import Pcm
+from essence.engines import child
 from essence.engines.tts.frames import Frame, FrameDecoder, Kind, SpeakRequest, decode_audio, decode_failure
 from essence.errors import EngineBusy, EngineError, EngineMissing, JuneError, TooSlow
 
@@ -132,7 +128,7 @@ class _Life:
             raise TooSlow(f"{self._command.name} could not be loaded within {deadline_s:g} s. Try again.") from error
 
     async def end(self) -> None:
-        self._kill()
+        child.kill(self._process)
         await asyncio.wait([self._reader])  # neither cancels it nor raises what it raised
 
     async def speak(self, request: SpeakRequest) -> AsyncGenerator[Pcm]:
@@ -167,7 +163,7 @@ class _Life:
                 break
             except TimeoutError as error:
                 if clock() - max(self._heard_at_s, asked_at_s) >= deadline_s:
-                    self._kill()
+                    child.kill(self._process)
                     raise TooSlow(
                         f"{self._command.name} said nothing for {deadline_s:g} s and was ended. Try again."
                     ) from error
@@ -188,7 +184,7 @@ class _Life:
             self._settle(error)
         finally:
             self._dead = True
-            self._kill()
+            child.kill(self._process)
             while await self._process.stdout.read(_READ_BYTES):
                 pass  # asyncio's wait() does not return before the pipe is empty
             await self._process.wait()
@@ -219,8 +215,7 @@ class _Life:
             call.inbox.put_nowait(self._death())
 
     def _death(self) -> EngineError:
-        code = self._process.returncode or 0
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        how = child.how_it_ended(self._process)
         return EngineError(f"{self._command.name}'s process ended ({how}). Try again: the next call starts it anew.")
 
     def _send(self, frame: Frame) -> None:
@@ -228,21 +223,15 @@ class _Life:
         if not self._dead and not self._process.stdin.is_closing():
             self._process.stdin.write(frame.encode())
 
-    def _kill(self) -> None:
-        # Not Process.kill(): it polls first, and so may take the exit status from under asyncio's child watcher.
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)
-
 
 async def _start(command: WorkerCommand) -> _Life:
     try:
         process = await asyncio.create_subprocess_exec(
-            *_python(command.module, command.arguments),
+            *child.command("essence.engines.tts", command.module, *command.arguments),
             stdin=PIPE,
             stdout=PIPE,
             stderr=None if sys.stderr else DEVNULL,
-            env=_environment(),
+            env=child.environment(),
         )
     except OSError as error:
         raise EngineMissing(f"{command.name}'s process can't be started: {error}") from error
@@ -253,14 +242,3 @@ async def _start(command: WorkerCommand) -> _Life:
         await life.end()
         raise
     return life
-
-
-def _python(module: str, arguments: Sequence[str]) -> list[str]:
-    # -P: a json.py in the working directory is not imported.
-    return [sys.executable, "-P", "-m", "essence.engines.tts", module, *arguments]
-
-
-def _environment() -> dict[str, str]:
-    """This process's, with this very June on the child's import path, installed or not."""
-    here = str(Path(essence.__file__).parent.parent)
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))}

@@ -77,7 +77,9 @@ class SttEngine(ModelFiles):
     stt_compute_type: str = Field(
         default="default", description="CTranslate2's quantisation; default is int8 on a CPU, float16 on CUDA."
     )
-    stt_threads: int = Field(default=0, ge=0, description="CPU threads of the model; 0 takes all cores.")
+    stt_threads: int = Field(
+        default=0, ge=0, description="CPU threads in all, shared out among notes; 0 takes all cores."
+    )
     stt_beam: int = Field(default=1, ge=1, le=10, description="Beam size; 1 is greedy.")
     stt_queue_max: int = Field(default=64, ge=1, description="Calls that may wait; one more is told EngineBusy.")
     stt_max_audio_s: float = Field(default=4 * 3600, gt=0, description="Longest audio that is taken. [s]")
@@ -137,6 +139,30 @@ class LlmEngine(ModelFiles):
         default=32, ge=0, description="Replies that may wait for an embedded model's slot; one more is told EngineBusy."
     )
     llm_deadline_s: float = Field(default=600.0, gt=0, description="Deadline of a call to a far engine. [s]")
+
+
+class StoreSettings(Settings):
+    """Where messages, answers and conversations are kept, and for how long."""
+
+    store_url: str = Field(
+        default="memory://",
+        repr=False,
+        description="memory:// (gone when the process ends), sqlite:///PATH (one file; four slashes make the path "
+        "absolute) or postgresql://USER:PASSWORD@HOST/DATABASE. May hold a secret.",
+    )
+    store_deadline_s: float = Field(default=10.0, gt=0, description="Longest wait for the store. [s]")
+    store_connections: int = Field(default=8, ge=1, description="Connections to PostgreSQL.")
+    store_poll_s: float = Field(
+        default=0.5, gt=0, description="How often work of other processes and lost leases are looked for. [s]"
+    )
+    store_retention_days: float = Field(
+        default=30.0, ge=2, description="How long ended messages and sent answers are kept, to know repeats. [days]"
+    )
+    message_deadline_s: float = Field(
+        default=600.0, gt=0, description="By when each message must have an end that its sender sees. [s]"
+    )
+    history_max_turns: int = Field(default=400, ge=2, description="Turns kept of each conversation.")
+    history_max_chars: int = Field(default=200_000, ge=1000, description="Text kept of each conversation. [characters]")
 
 
 class SttService(Process, SttEngine):

@@ -1,4 +1,4 @@
-"""The one thread that runs the model: a queue in front, batches of like work, another attempt where one fails."""
+"""The threads that run the model: one queue in front, batches of like work, another attempt where one fails."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from math import ceil
 from time import perf_counter
 from typing import Protocol
 
@@ -23,6 +24,9 @@ _BATCH = 8
 
 class Model(Protocol):
     """What the worker needs of `essence.engines.stt.whisper.Whisper`."""
+
+    workers: int
+    """Calls of `hear` that it answers side by side."""
 
     def hear(self, requests: list[Request], *, window_s: float, temperature: float) -> list[Heard]: ...
 
@@ -87,15 +91,20 @@ class Job:
 
 
 class Worker:
-    """Owns the model and its thread from construction to `close`."""
+    """Owns the model and its threads, one for each of the model's workers, from construction to `close`."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._waiting: deque[Job] = deque()
         self._change = threading.Condition()
+        self._idle = 0
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="june-stt", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"june-stt-{number}", daemon=True)
+            for number in range(model.workers)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, job: Job) -> None:
         """Queue a stretch; its `future` gets an `Answer` or an `EngineError`. Callers bound how many they submit."""
@@ -106,11 +115,12 @@ class Worker:
             self._change.notify()
 
     def close(self) -> None:
-        """Drop what waits, let the batch in work end, free the model. Blocks until the thread is gone."""
+        """Drop what waits, let the batches in work end, free the model. Blocks until the threads are gone."""
         with self._change:
             self._closed = True
-            self._change.notify()
-        self._thread.join()
+            self._change.notify_all()
+        for thread in self._threads:
+            thread.join()
         self._model.close()
 
     def _run(self) -> None:
@@ -127,7 +137,9 @@ class Worker:
                     return []
                 if self._waiting:
                     return self._like_the_oldest()
+                self._idle += 1
                 self._change.wait()
+                self._idle -= 1
 
     @staticmethod
     def _wanted(job: Job) -> bool:
@@ -137,7 +149,8 @@ class Worker:
 
     def _like_the_oldest(self) -> list[Job]:
         key = self._waiting[0].key()
-        batch = [job for job in self._waiting if job.key() == key][:_BATCH]
+        alike = [job for job in self._waiting if job.key() == key]
+        batch = alike[: min(_BATCH, ceil(len(alike) / (1 + self._idle)))]  # idle threads get their share
         for job in batch:
             self._waiting.remove(job)
         return batch
@@ -175,6 +188,7 @@ class Worker:
                 job.future.set_result(Answer(job.best, job.attempt + 1, job.queue_s, job.compute_s))
         with self._change:
             self._waiting.extendleft(reversed(again))
+            self._change.notify_all()
 
 
 def _as_june(error: Exception) -> JuneError:

@@ -20,7 +20,8 @@ def wrote(text: str, *, spent: bool = False, language_probability: float = 0.9) 
 class ScriptedWhisper:
     """Answers attempts with the given results in order, the last one for ever; works only while it may."""
 
-    def __init__(self, *results: Heard) -> None:
+    def __init__(self, *results: Heard, workers: int = 1) -> None:
+        self.workers = workers
         self.results, self.calls = list(results), list[tuple[int, float, float]]()
         self.may_work, self.at_work, self.closed = threading.Event(), threading.Event(), False
         self.may_work.set()
@@ -164,3 +165,26 @@ def test_a_bug_in_the_model_is_told_and_the_next_note_is_heard(worker: Worker, w
     whisper.results = good
     worker.submit(lucky := job())
     assert lucky.future.result(10).heard.text == " good words"
+
+
+def test_two_workers_share_what_waits() -> None:
+    whisper = ScriptedWhisper(wrote(" good words"), workers=2)
+    whisper.may_work.clear()
+    worker = Worker(whisper)
+    jobs = [job() for _ in range(9)]
+    for one in jobs:
+        worker.submit(one)
+    whisper.may_work.set()
+    assert [one.future.result(10).heard.text for one in jobs] == [" good words"] * 9
+    assert sum(count for count, _, _ in whisper.calls) == 9
+    assert len(whisper.calls) >= 2  # none took everything
+    worker.close()
+
+
+def test_closing_ends_every_worker() -> None:
+    whisper = ScriptedWhisper(wrote(" good words"), workers=3)
+    before = threading.active_count()
+    worker = Worker(whisper)
+    assert threading.active_count() == before + 3
+    worker.close()
+    assert threading.active_count() == before

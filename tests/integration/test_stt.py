@@ -212,11 +212,12 @@ async def test_a_call_that_is_closed_stops_its_work() -> None:
 
 
 async def test_closing_the_player_ends_its_threads() -> None:
+    before = {thread for thread in threading.enumerate() if thread.name.startswith("june-stt")}
     async with open_player(URL, SttEngine(_env_file=None)) as player:
         await hear(player, cut(recording("beckett"), 0.16, 3.15))
         assert any(thread.name.startswith("june-stt") for thread in threading.enumerate())
-    ended = {thread.name for thread in threading.enumerate() if thread.name.startswith("june-stt")}
-    assert len(ended) <= 2  # those of the module's player
+    ended = {thread for thread in threading.enumerate() if thread.name.startswith("june-stt")}
+    assert ended == before  # those of the module's player
 
 
 async def test_longer_audio_than_allowed_is_refused() -> None:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # the codecs behind it are not loaded by those who only need words
+    from essence.audio import VoiceNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,3 +214,92 @@ class Message:
     def key(self) -> str:
         """Idempotency key of everything that this message causes."""
         return f"{self.address.platform}:{self.address.chat_id}:{self.message_id}"
+
+
+Outcome = Literal["answered", "failed", "cancelled", "refused", "silent"]
+"""How a message ended: with its answer; with an error that its sender was told; by `/stop` or a newer message; by a
+rule; or with nothing to say, as when nobody spoke in a group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to answer one message for a while. Whoever finishes shows it, and learns whether it still holds."""
+
+    message: Message
+    worker_id: str
+    fence: int
+    """Grows with each claim in this conversation: a claim with a smaller one has been lost."""
+    attempt: int
+    """1 for the first claim of this message; more where a worker was lost or gave it back."""
+    deadline_at: datetime
+    """By when the sender must have seen an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in one conversation, the message being answered included."""
+
+    address: Address
+    messages: int
+    oldest_at: datetime
+    """When the oldest of them was received."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One message that June sends: text, a voice message, or both where the platform can."""
+
+    text: str = ""
+    """Markdown."""
+    voice: VoiceNote | None = None
+    reply_to_id: str | None = None
+    """The message that this one answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The platform has it."""
+
+    message_id: str
+    """What the platform calls the sent message; empty where `assumed`."""
+    sent_at: datetime
+    assumed: bool = False
+    """The platform's answer was lost, and the sender took it as sent rather than risk sending it twice."""
+
+
+PartState = Literal["intended", "sending", "sent", "failed", "given_up", "cancelled"]
+"""The last three: another try is due at `retry_at`; no further try; not sent since a newer message came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of an answer on its way out, as the outbox knows it."""
+
+    key: str
+    """`{key of the message that it answers}:{number}`."""
+    to: Address
+    reply: Reply
+    state: PartState
+    tries: int = 0
+    """Requests that were about to leave."""
+    uncertain: bool = False
+    """Its last request may have reached the platform: it was about to leave, and no receipt and no error came."""
+    doubtful: bool = False
+    """It was sent again after it had been uncertain, so the person may have got it twice."""
+    receipt: Receipt | None = None
+    why: str = ""
+    """What the last failure was."""
+
+
+AnswerForm = Literal["auto", "text", "voice", "both"]
+"""`auto`: a voice message is answered by voice, text by text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What one person chose; None leaves it to June."""
+
+    language: str | None = None
+    """ISO 639-1 code."""
+    voice: str | None = None
+    answer: AnswerForm = "auto"

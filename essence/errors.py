@@ -12,6 +12,7 @@
     │   ├── EmptyAnswer       INTERNAL             no   … a language model ended without a word
     │   ├── EngineMissing     UNIMPLEMENTED        no   … isn't installed here
     │   └── EngineBusy        RESOURCE_EXHAUSTED   yes  … its queue is full
+    ├── StoreError            INTERNAL             no   the store can't keep or read: disk full, read-only, damaged
     ├── Unreachable           UNAVAILABLE          yes  no connection, or it broke
     └── TooSlow               DEADLINE_EXCEEDED    yes  a deadline passed
 
@@ -109,6 +110,12 @@ class EngineBusy(EngineError):
     code = "engine_busy"
     grpc_status = "RESOURCE_EXHAUSTED"
     retryable = True
+
+
+class StoreError(JuneError):
+    """The store can't keep or read what it was asked to: its disk is full, read-only or damaged."""
+
+    code = "store_error"
 
 
 class Unreachable(JuneError):

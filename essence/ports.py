@@ -9,16 +9,33 @@ Common to all roles:
 - Cancelling is closing the iterator (`aclose`, or leaving `contextlib.aclosing`). The player then stops its work.
 - Failures are `essence.errors.JuneError`; nothing else is raised but `asyncio.CancelledError`.
 - A player is opened by URL: `essence.engines.open_transcriber("faster-whisper:base", settings)` and its like are
-  async context managers that load on entry and free on exit.
+  async context managers that load on entry and free on exit; `essence.store.open_store("sqlite:///june.db", settings)`
+  gives inbox, outbox and conversations.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from essence.audio import Pcm
-from essence.dialogue import ModelEvent, ToolSpec, Transcript, Turn
+from essence.dialogue import (
+    Address,
+    Backlog,
+    Claim,
+    Message,
+    ModelEvent,
+    Outcome,
+    Part,
+    Platform,
+    Preferences,
+    Receipt,
+    Reply,
+    ToolSpec,
+    Transcript,
+    Turn,
+)
 
 
 class Transcriber(Protocol):
@@ -75,5 +92,210 @@ class LanguageModel(Protocol):
             ContextOverflow: The system turns and the last turn alone do not fit.
             EmptyAnswer: The model ended without a word and without a tool call.
             EngineBusy, NotAllowed, NotFound, Unreachable, TooSlow: As their docstrings say.
+        """
+        ...
+
+
+class Inbox(Protocol):
+    """Messages from the moment they are received to their visible end. Nothing is lost, nothing is answered twice.
+
+    Whatever a method did is durable when it returns. A conversation's messages are claimed one at a time, oldest first;
+    conversations take turns, so that many messages in one don't delay another.
+
+    All methods may raise StoreError (the disk is full or read-only), Unreachable or TooSlow.
+    """
+
+    async def receive(self, message: Message) -> bool:
+        """Keep a message; False for one that is known by its key, be it open or ended, also after a restart."""
+        ...
+
+    async def amend(self, message: Message) -> bool:
+        """Put an edited message in the place of the one with its key; False if that was claimed or ended before."""
+        ...
+
+    async def claim(self, worker_id: str, *, lease_s: float, wait_s: float = 0.0) -> Claim | None:
+        """Take the oldest open message of the conversation whose turn it is, or None if none comes within `wait_s`.
+
+        Another worker may claim it once `lease_s` have passed without `extend`.
+        """
+        ...
+
+    async def extend(self, claim: Claim, *, lease_s: float) -> None:
+        """Hold a claim for `lease_s` from now.
+
+        Raises:
+            Conflict: The claim was lost: stop the work and send nothing more.
+        """
+        ...
+
+    async def finish(self, claim: Claim, outcome: Outcome, reason: str = "") -> None:
+        """End a message.
+
+        Raises:
+            Conflict: The claim was lost, or the message has ended.
+        """
+        ...
+
+    async def release(self, claim: Claim) -> None:
+        """Give an unfinished message back; it stays the first of its conversation.
+
+        Raises:
+            Conflict: The claim was lost.
+        """
+        ...
+
+    async def release_all(self, worker_id: str) -> int:
+        """Give back what this worker holds: for a process that starts again under the id of its dead self."""
+        ...
+
+    async def settle(self, key: str, outcome: Outcome, reason: str = "") -> bool:
+        """End a message without a claim, as `/stop` and the watchdog do; whoever holds it gets Conflict.
+
+        False if it has ended or is unknown.
+        """
+        ...
+
+    async def waiting(self, address: Address, *, limit: int = 100) -> tuple[Message, ...]:
+        """Messages of a conversation that have not ended, oldest first, the claimed one included."""
+        ...
+
+    async def overdue(self, *, limit: int = 100) -> tuple[Message, ...]:
+        """Messages that had no end by their deadline, the longest overdue first."""
+        ...
+
+    async def backlog(self) -> tuple[Backlog, ...]:
+        """What waits, one entry for each conversation that has open messages, longest waiting first."""
+        ...
+
+
+class Outbox(Protocol):
+    """Parts of answers from the intent to the platform's receipt. Whatever a method did is durable when it returns.
+
+    A platform can't be asked whether it got a request whose answer was lost. A part in that window is `uncertain`:
+    whether it is sent again is its sender's policy, and if it is, the part is marked `doubtful`.
+
+    All methods may raise StoreError (the disk is full or read-only), Unreachable or TooSlow.
+    """
+
+    async def intend(self, key: str, to: Address, reply: Reply, *, under: Claim | None = None) -> bool:
+        """Keep a part that is to be sent; False for a known key, whose reply stays as it was.
+
+        Args:
+            key: `{message key}:{number}`; a conversation's parts are sent in the order in which they were intended.
+            to: Where it goes.
+            reply: What is sent.
+            under: The claim that it answers.
+
+        Raises:
+            Conflict: The claim was lost; nothing is kept.
+        """
+        ...
+
+    async def sending(self, key: str, *, sender_id: str, lease_s: float) -> Part:
+        """Note that a request is about to leave. It becomes `uncertain` after `lease_s` without receipt or failure.
+
+        Raises:
+            Conflict: It was sent, given up or cancelled, or another sender is at it.
+            NotFound: No such part.
+        """
+        ...
+
+    async def sent(self, key: str, receipt: Receipt) -> None:
+        """Keep the platform's receipt. The first one stands.
+
+        Raises:
+            NotFound: No such part.
+        """
+        ...
+
+    async def failed(self, key: str, why: str, *, retry_at: datetime | None) -> None:
+        """Note that the platform did not take it; None gives it up. Nothing happens to a part that was sent.
+
+        Raises:
+            NotFound: No such part.
+        """
+        ...
+
+    async def release_all(self, sender_id: str) -> int:
+        """Make what this sender was sending uncertain now: for a process that starts again under its dead self's id."""
+        ...
+
+    async def cancel(self, message_key: str) -> int:
+        """Take back the parts of an answer that have not left; returns how many."""
+        ...
+
+    async def parts(self, message_key: str) -> tuple[Part, ...]:
+        """What is known of the answer to a message, in order: where another worker goes on after a crash."""
+        ...
+
+    async def pending(self, platform: Platform, *, limit: int = 100, wait_s: float = 0.0) -> tuple[Part, ...]:
+        """The next part of each conversation that can be sent now, oldest first; waits up to `wait_s` for one.
+
+        A conversation whose next part is being sent or waits for its retry is left out.
+        """
+        ...
+
+
+class Conversations(Protocol):
+    """What was said, and what each person chose. Both are kept until a person or a limit removes them.
+
+    All methods may raise StoreError (the disk is full or read-only), Unreachable or TooSlow.
+    """
+
+    async def append(self, address: Address, turns: Sequence[Turn], *, key: str, person_id: str) -> bool:
+        """Add turns at the end; False for a known key, and nothing is added.
+
+        Args:
+            address: The conversation. Its oldest turns go once it holds more than the settings allow.
+            turns: In order.
+            key: Names this addition, such as `{message key}:asked`, so that a repeat after a crash adds nothing.
+            person_id: On whose account they are kept: `forget` of that person removes them.
+        """
+        ...
+
+    async def read(self, address: Address, *, turns: int, chars: int) -> tuple[Turn, ...]:
+        """The last turns, oldest first: at most so many, and whole turns of at most so many characters together."""
+        ...
+
+    async def reset(self, address: Address) -> int:
+        """Forget the history; returns how many turns it had. What is being answered goes on."""
+        ...
+
+    def export(self, address: Address) -> AsyncIterator[str]:
+        """Yield the history as JSON lines, oldest first: `at`, `role`, `text`, `person_id`."""
+        ...
+
+    async def forget(self, platform: Platform, person_id: str) -> int:
+        """Delete all that is kept of a person: turns, preferences, messages, answers; returns how many.
+
+        Messages that were not answered yet are dropped too; whoever holds one gets Conflict.
+        """
+        ...
+
+    async def preferences(self, platform: Platform, person_id: str) -> Preferences:
+        """What a person chose; the defaults if they chose nothing."""
+        ...
+
+    async def prefer(self, platform: Platform, person_id: str, chosen: Preferences) -> None:
+        """Keep what a person chose."""
+        ...
+
+
+class Store(Protocol):
+    """What June keeps, in one database."""
+
+    @property
+    def inbox(self) -> Inbox: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+    @property
+    def conversations(self) -> Conversations: ...
+
+    async def prune(self) -> int:
+        """Delete ended messages and settled parts that are older than the settings say; returns how many.
+
+        Works in small batches, so that nobody waits for it. A key is known for as long as its row is kept.
         """
         ...

@@ -1,0 +1,122 @@
+"""What was said, and what people chose, in SQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from itertools import accumulate, takewhile
+from typing import Any
+from urllib.parse import unquote
+
+from sqlalchemy import Connection, Row, delete, func, or_, select
+
+from essence.dialogue import Address, Platform, Preferences, Turn
+from essence.store.clock import Clock
+from essence.store.database import Database
+from essence.store.inbox import settle
+from essence.store.records import turn_columns, turn_of
+from essence.store.tables import INSERTS, chat_of, inbox, is_open, outbox, person_of, preferences
+from essence.store.tables import turns as said
+
+_PAGE = 500
+"""Turns that an export reads at a time."""
+
+
+class DurableConversations:
+    """See `essence.ports.Conversations`."""
+
+    def __init__(self, database: Database, clock: Clock, *, max_turns: int, max_chars: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._max_turns = max_turns
+        self._max_chars = max_chars
+
+    async def append(self, address: Address, turns: Sequence[Turn], *, key: str, person_id: str) -> bool:
+        chat = chat_of(address)
+        shared = {"chat": chat, "key": key, "person": person_of(address.platform, person_id), "at": self._clock.now()}
+        rows = [shared | turn_columns(turn) | {"number": number} for number, turn in enumerate(turns)]
+
+        def add(connection: Connection) -> bool:
+            insert = INSERTS[connection.dialect.name](said).on_conflict_do_nothing(index_elements=["key", "number"])
+            if connection.execute(insert.returning(said.c.id), rows[0]).first() is None:
+                return False
+            if rows[1:]:
+                connection.execute(insert, rows[1:])
+            self._shorten(connection, chat)
+            return True
+
+        return bool(rows) and await self._database.run(add)
+
+    def _shorten(self, connection: Connection, chat: str) -> None:
+        """Delete the oldest turns that are over a limit; the newest stays whatever its length."""
+        newest_first = said.c.id.desc()
+        sizes = select(
+            said.c.id,
+            func.row_number().over(order_by=newest_first).label("count"),
+            func.sum(said.c.chars).over(order_by=newest_first).label("chars"),
+        ).where(said.c.chat == chat)
+        held = sizes.subquery()
+        too_many = or_(held.c.count > self._max_turns, held.c.chars > self._max_chars)
+        newest_over = connection.scalar(select(func.max(held.c.id)).where(too_many, held.c.count > 1))
+        if newest_over is not None:
+            connection.execute(delete(said).where(said.c.chat == chat, said.c.id <= newest_over))
+
+    async def read(self, address: Address, *, turns: int, chars: int) -> tuple[Turn, ...]:
+        return await self._database.run(lambda connection: _last(connection, chat_of(address), turns, chars))
+
+    async def reset(self, address: Address) -> int:
+        forget = delete(said).where(said.c.chat == chat_of(address))
+        return await self._database.run(lambda connection: connection.execute(forget).rowcount)
+
+    async def export(self, address: Address) -> AsyncIterator[str]:
+        after = 0
+        while rows := await self._page(chat_of(address), after):
+            for row in rows:
+                person_id = unquote(row.person.partition("/")[2])
+                line = {"at": row.at.isoformat(), "role": row.role, "text": row.text, "person_id": person_id}
+                yield json.dumps(line, ensure_ascii=False)
+            after = rows[-1].id
+
+    async def _page(self, chat: str, after: int) -> Sequence[Row[Any]]:
+        query = select(said).where(said.c.chat == chat, said.c.id > after).order_by(said.c.id).limit(_PAGE)
+        return await self._database.run(lambda connection: connection.execute(query).all())
+
+    async def forget(self, platform: Platform, person_id: str) -> int:
+        at = self._clock.now()
+        return await self._database.run(lambda connection: _forget(connection, person_of(platform, person_id), at))
+
+    async def preferences(self, platform: Platform, person_id: str) -> Preferences:
+        query = select(preferences).where(preferences.c.person == person_of(platform, person_id))
+        row = await self._database.run(lambda connection: connection.execute(query).first())
+        return Preferences() if row is None else Preferences(row.language, row.voice, row.answer)
+
+    async def prefer(self, platform: Platform, person_id: str, chosen: Preferences) -> None:
+        values = {"language": chosen.language, "voice": chosen.voice, "answer": chosen.answer}
+        row = values | {"person": person_of(platform, person_id)}
+
+        def keep(connection: Connection) -> None:
+            insert = INSERTS[connection.dialect.name](preferences)
+            connection.execute(insert.on_conflict_do_update(index_elements=["person"], set_=values), row)
+
+        await self._database.run(keep)
+
+
+def _last(connection: Connection, chat: str, most: int, chars: int) -> tuple[Turn, ...]:
+    rows = connection.execute(select(said).where(said.c.chat == chat).order_by(said.c.id.desc()).limit(most)).all()
+    totals = accumulate(row.chars for row in rows)
+    fitting = sum(1 for _ in takewhile(lambda total: total <= chars, totals))
+    return tuple(turn_of(row) for row in reversed(rows[:fitting]))
+
+
+def _forget(connection: Connection, person: str, at: datetime) -> int:
+    theirs = select(inbox.c.key).where(inbox.c.person == person)
+    for key in connection.scalars(theirs.where(is_open)).all():
+        settle(connection, key, "cancelled", "", at)
+    deletions = (
+        delete(outbox).where(outbox.c.cause.in_(theirs)),
+        delete(inbox).where(inbox.c.person == person),
+        delete(said).where(said.c.person == person),
+        delete(preferences).where(preferences.c.person == person),
+    )
+    return sum(connection.execute(deletion).rowcount for deletion in deletions)

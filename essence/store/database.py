@@ -1,0 +1,82 @@
+"""Where transactions run: in memory, in a file, on a server. One code path for all that is done in them.
+
+A piece of work is a plain function of a SQLAlchemy `Connection`. It runs in a transaction of its own; if it raises,
+nothing of it was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from essence.errors import TooSlow
+from essence.store.clock import LeaseClock
+from essence.store.failures import RETRY_AT_ONCE, june_error, sqlstate
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+_TRIES = 5
+"""Of a transaction that met a deadlock; two are nearly always enough."""
+
+
+class Database(Protocol):
+    """Runs work."""
+
+    @property
+    def lease_clock(self) -> LeaseClock: ...
+
+    async def run(self, work: Work[T]) -> T:
+        """Do the work in one transaction; what it did is durable when this returns."""
+        ...
+
+
+class MemoryDatabase:
+    """SQLite in memory, in the loop's own thread: a transaction takes some 0.1 ms and never waits for a disk."""
+
+    def __init__(self, engine: Engine, lease_clock: LeaseClock) -> None:
+        self._engine = engine
+        self.lease_clock = lease_clock
+
+    async def run(self, work: Work[T]) -> T:
+        await asyncio.sleep(0)  # a worker that always finds work must not keep the loop from all others
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except SQLAlchemyError as error:
+            raise june_error(error) from error
+
+
+class ServerDatabase:
+    """PostgreSQL over a pool of connections. The server itself commits together what comes together."""
+
+    def __init__(self, engine: AsyncEngine, lease_clock: LeaseClock, deadline_s: float) -> None:
+        self._engine = engine
+        self._deadline_s = deadline_s
+        self.lease_clock = lease_clock
+
+    async def run(self, work: Work[T]) -> T:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await self._patiently(work)
+        except TimeoutError as error:
+            raise TooSlow(f"The database server took longer than {self._deadline_s:g} s. Try again.") from error
+        except (SQLAlchemyError, OSError) as error:
+            raise june_error(error) from error
+
+    async def _patiently(self, work: Work[T]) -> T:
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._once(work)
+            except SQLAlchemyError as error:
+                if sqlstate(error) not in RETRY_AT_ONCE:
+                    raise
+        return await self._once(work)
+
+    async def _once(self, work: Work[T]) -> T:
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(work)

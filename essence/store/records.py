@@ -1,0 +1,85 @@
+"""Messages, replies and turns as they lie in a database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from essence.audio import VoiceNote
+from essence.dialogue import Address, Message, Part, Person, Receipt, Reply, Sound, ToolCall, Turn
+from essence.store.tables import address_of
+
+
+def storable(text: str) -> str:
+    """Without what a database refuses: PostgreSQL knows no NUL, and half a surrogate pair is no UTF-8."""
+    return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def message_json(message: Message) -> str:
+    """A message as JSON of ASCII alone."""
+    return json.dumps(asdict(message) | {"sent_at": message.sent_at.isoformat()})
+
+
+def message_of(record: str) -> Message:
+    """The inverse of `message_json`. A field that an older June did not know has its default."""
+    fields = json.loads(record)
+    fields["address"] = Address(**fields["address"])
+    fields["sender"] = Person(**fields["sender"])
+    fields["sent_at"] = datetime.fromisoformat(fields["sent_at"])
+    if fields["sound"] is not None:
+        fields["sound"] = Sound(**fields["sound"])
+    return Message(**fields)
+
+
+def reply_columns(reply: Reply) -> dict[str, object]:
+    """A reply as columns of the outbox.
+
+    A voice message lies in the row itself: it has some 4 kB a second, and so it is written, kept and deleted with what
+    is known of it, in one transaction. A file beside the database could be there without its row, or the reverse.
+    """
+    voice = reply.voice
+    return {
+        "text": storable(reply.text),
+        "reply_to_id": reply.reply_to_id,
+        "voice": None if voice is None else voice.data,
+        "voice_s": None if voice is None else voice.duration_s,
+        "waveform": None if voice is None else voice.waveform,
+    }
+
+
+def part_of(row: Row[Any]) -> Part:
+    """A part from the outbox's columns and `uncertain`."""
+    voice = None if row.voice is None else VoiceNote(row.voice, row.voice_s, row.waveform)
+    receipt = None if row.sent_at is None else Receipt(row.receipt_id, row.sent_at, row.assumed)
+    return Part(
+        key=row.key,
+        to=address_of(row.chat),
+        reply=Reply(row.text, voice, row.reply_to_id),
+        state=row.state,
+        tries=row.tries,
+        uncertain=bool(row.uncertain),
+        doubtful=row.doubtful,
+        receipt=receipt,
+        why=row.why,
+    )
+
+
+def turn_columns(turn: Turn) -> dict[str, object]:
+    """A turn as columns of the table of turns."""
+    return {
+        "role": turn.role,
+        "text": storable(turn.text),
+        "tool_calls": json.dumps([asdict(call) for call in turn.tool_calls]),
+        "tool_call_id": turn.tool_call_id,
+        "chars": len(turn.text),
+    }
+
+
+def turn_of(row: Row[Any]) -> Turn:
+    """The inverse of `turn_columns`."""
+    calls = tuple(ToolCall(**call) for call in json.loads(row.tool_calls))
+    return Turn(row.role, row.text, calls, row.tool_call_id)

@@ -1,0 +1,187 @@
+"""The tables, as the newest migration leaves them (`tests/contracts/test_store_schema.py` compares the two).
+
+Every query of the store has an index that it follows: open rows have partial indices of their own, so that ended ones,
+which are most, cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote, unquote
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    false,
+    literal_column,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from essence.dialogue import Address, Platform
+
+INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""By dialect: inserts that know ON CONFLICT. Both have the same methods, and no common type."""
+
+REVISION = "0002"
+"""The newest migration. Kept here so that opening a database that has it need not load Alembic."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware time as microseconds since 1970: the same on every database, and SQLite has no time zones."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+# SQLite counts rows only in a column that is declared INTEGER.
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData()
+
+chats = Table(
+    "chats",
+    metadata,
+    Column("chat", Text, primary_key=True),
+    Column("open", Integer, nullable=False),  # messages that have not ended
+    Column("turn", BigInteger, nullable=False),  # conversations with open messages are served in this order
+    Column("fence", BigInteger, nullable=False),  # of the newest claim
+    Column("worker", Text),  # who holds it; null where nobody does
+    Column("granted_s", Double),  # by the lease clock
+    Column("until_s", Double),
+    Column("touched_at", Utc, nullable=False),
+)
+# Constants, not parameters: a database follows a partial index only where it can see that the condition is the same.
+has_open = chats.c.open > literal_column("0")
+has_none_open = chats.c.open == literal_column("0")
+_held = chats.c.worker.is_not(None)
+Index("chats_ready", chats.c.turn, sqlite_where=has_open, postgresql_where=has_open)
+Index("chats_worker", chats.c.worker, sqlite_where=_held, postgresql_where=_held)
+Index("chats_idle", chats.c.touched_at, sqlite_where=has_none_open, postgresql_where=has_none_open)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("chat", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("message", Text, nullable=False),  # JSON
+    Column("sent_at", Utc, nullable=False),
+    Column("received_at", Utc, nullable=False),
+    Column("deadline_at", Utc, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("fence", BigInteger, nullable=False),  # of its newest claim; 0 where there was none
+    Column("outcome", Text),
+    Column("reason", Text, nullable=False),
+    Column("ended_at", Utc),
+)
+is_open = inbox.c.outcome.is_(None)
+has_ended = inbox.c.outcome.is_not(None)
+Index("inbox_line", inbox.c.chat, inbox.c.sent_at, inbox.c.id, sqlite_where=is_open, postgresql_where=is_open)
+Index("inbox_overdue", inbox.c.deadline_at, sqlite_where=is_open, postgresql_where=is_open)
+Index("inbox_ended", inbox.c.ended_at, sqlite_where=has_ended, postgresql_where=has_ended)
+Index("inbox_person", inbox.c.person)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("cause", Text, nullable=False),  # key of the message that it answers
+    Column("chat", Text, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("reply_to_id", Text),
+    Column("voice", LargeBinary),
+    Column("voice_s", Double),
+    Column("waveform", LargeBinary),
+    Column("state", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("doubtful", Boolean, nullable=False, server_default=false()),
+    Column("sender", Text),  # whose request is on its way
+    Column("granted_s", Double),  # of the request that is on its way, by the lease clock
+    Column("until_s", Double),
+    Column("retry_at", Utc),
+    Column("why", Text, nullable=False),
+    Column("receipt_id", Text),
+    Column("sent_at", Utc),
+    Column("assumed", Boolean, nullable=False, server_default=false()),
+    Column("settled_at", Utc),  # sent, given up or cancelled
+)
+is_unsettled = outbox.c.settled_at.is_(None)
+is_settled = outbox.c.settled_at.is_not(None)
+Index("outbox_line", outbox.c.chat, outbox.c.id, sqlite_where=is_unsettled, postgresql_where=is_unsettled)
+Index("outbox_pending", outbox.c.platform, outbox.c.id, sqlite_where=is_unsettled, postgresql_where=is_unsettled)
+Index("outbox_settled", outbox.c.settled_at, sqlite_where=is_settled, postgresql_where=is_settled)
+_on_its_way = outbox.c.sender.is_not(None)
+Index("outbox_sender", outbox.c.sender, sqlite_where=_on_its_way, postgresql_where=_on_its_way)
+Index("outbox_cause", outbox.c.cause)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("chat", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("number", Integer, nullable=False),  # within its key
+    Column("person", Text, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("tool_calls", Text, nullable=False),  # JSON
+    Column("tool_call_id", Text),
+    Column("chars", Integer, nullable=False),
+)
+Index("turns_line", turns.c.chat, turns.c.id)
+Index("turns_key", turns.c.key, turns.c.number, unique=True)
+Index("turns_person", turns.c.person)
+
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("language", Text),
+    Column("voice", Text),
+    Column("answer", Text, nullable=False),
+)
+
+
+def chat_of(address: Address) -> str:
+    """One column for a conversation: `platform/chat` or `platform/chat/thread`, percent-encoded."""
+    parts = (address.platform, address.chat_id, address.thread_id)
+    return "/".join(quote(part, safe="") for part in parts if part is not None)
+
+
+def address_of(chat: str) -> Address:
+    """The inverse of `chat_of`."""
+    platform, chat_id, *thread = (unquote(part) for part in chat.split("/"))
+    return Address(_PLATFORMS[platform], chat_id, thread[0] if thread else None)
+
+
+_PLATFORMS: dict[str, Platform] = {"telegram": "telegram", "discord": "discord", "grpc": "grpc"}
+
+
+def person_of(platform: Platform, person_id: str) -> str:
+    """One column for a person, who is somebody else on each platform."""
+    return f"{platform}/{quote(person_id, safe='')}"

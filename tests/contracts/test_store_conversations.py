@@ -1,0 +1,116 @@
+"""The contract of conversations, over memory, a file and a server."""
+
+import json
+
+import pytest
+
+from essence.dialogue import Address, Person, Preferences, Reply, ToolCall, Turn
+from essence.errors import Conflict
+from tests.store_cases import ANNA, HERE, START, THERE, note
+
+BEN = Person("2", "Ben")
+ALL = {"turns": 100, "chars": 10_000}
+
+
+async def say(store, *texts: str, address: Address = HERE, person_id: str = "1") -> None:
+    for text in texts:
+        assert await store.conversations.append(
+            address, [Turn("user", text)], key=f"{address}:{text}", person_id=person_id
+        )
+
+
+async def texts(store, address: Address = HERE, **limits: int) -> list[str]:
+    return [turn.text for turn in await store.conversations.read(address, **(ALL | limits))]
+
+
+async def test_turns_are_read_oldest_first_as_they_were(store):
+    spoken = [
+        Turn("user", "What's the time? 🎈"),
+        Turn("assistant", "", (ToolCall("c1", "clock", "{}"), ToolCall("c2", "zone", '{"a": 1}'))),
+        Turn("tool", "noon", tool_call_id="c1"),
+        Turn("assistant", "It's noon."),
+    ]
+    assert await store.conversations.append(HERE, spoken, key="k", person_id="1")
+    assert await store.conversations.read(HERE, **ALL) == tuple(spoken)
+
+
+async def test_an_addition_is_made_once(store):
+    turn = Turn("user", "hello")
+    assert await store.conversations.append(HERE, [turn, turn], key="k", person_id="1")
+    assert not await store.conversations.append(HERE, [turn, turn], key="k", person_id="1")
+    assert await texts(store) == ["hello", "hello"]
+
+
+async def test_the_last_turns_are_read_as_far_as_they_fit(store):
+    await say(store, "aaaa", "bbb", "cc", "d")
+    assert await texts(store, turns=2) == ["cc", "d"]
+    assert await texts(store, chars=6) == ["bbb", "cc", "d"]
+    assert await texts(store, chars=5) == ["cc", "d"]
+    assert await texts(store, chars=0) == []
+
+
+async def test_conversations_and_threads_do_not_mix(store):
+    topic = Address("telegram", "7", "topic")
+    await say(store, "here")
+    await say(store, "topic", address=topic)
+    await say(store, "there", address=THERE)
+    assert [await texts(store, address) for address in (HERE, topic, THERE)] == [["here"], ["topic"], ["there"]]
+
+
+async def test_a_conversation_keeps_no_more_turns_than_the_settings_allow(store):
+    await say(store, *(f"t{number}" for number in range(9)))
+    assert await texts(store) == [f"t{number}" for number in range(3, 9)]
+
+
+async def test_a_conversation_keeps_no_more_text_than_the_settings_allow(store):
+    await say(store, "a" * 400, "b" * 400, "c" * 400)
+    assert await texts(store) == ["b" * 400, "c" * 400]
+    await say(store, "d" * 2000)
+    assert await texts(store) == ["d" * 2000]
+
+
+async def test_a_reset_forgets_the_history_and_leaves_what_is_being_answered(store):
+    await say(store, "a", "b")
+    await say(store, "there", address=THERE)
+    await store.inbox.receive(note(1))
+    in_work = await store.inbox.claim("w", lease_s=30)
+    assert await store.conversations.reset(HERE) == 2
+    assert (await texts(store), await texts(store, THERE)) == ([], ["there"])
+    await store.inbox.finish(in_work, "answered")
+
+
+async def test_a_history_is_exported_as_json_lines(store, monkeypatch):
+    monkeypatch.setattr("essence.store.conversations._PAGE", 2)
+    await say(store, "a", "b\n🎈", "c")
+    lines = [line async for line in store.conversations.export(HERE)]
+    assert all("\n" not in line for line in lines)
+    assert [json.loads(line) for line in lines] == [
+        {"at": START.isoformat(), "role": "user", "text": text, "person_id": "1"} for text in ("a", "b\n🎈", "c")
+    ]
+
+
+async def test_preferences_are_kept_for_each_person(store):
+    assert await store.conversations.preferences("telegram", "1") == Preferences()
+    chosen = Preferences("de", "de_DE-thorsten", "both")
+    await store.conversations.prefer("telegram", "1", Preferences("fr"))
+    await store.conversations.prefer("telegram", "1", chosen)
+    assert await store.conversations.preferences("telegram", "1") == chosen
+    assert await store.conversations.preferences("discord", "1") == Preferences()
+
+
+async def test_nothing_of_a_forgotten_person_remains_and_others_keep_theirs(store):
+    await say(store, "Anna's")
+    await say(store, "Ben's", person_id="2")
+    await store.conversations.prefer("telegram", "1", Preferences("de"))
+    for number, sender in ((1, ANNA), (2, BEN), (3, ANNA)):
+        await store.inbox.receive(note(number, sender=sender))
+        await store.outbox.intend(f"{note(number).key}:0", HERE, Reply("x"))
+    held = await store.inbox.claim("w", lease_s=30)
+    assert await store.conversations.forget("telegram", "1") == 6
+    with pytest.raises(Conflict):
+        await store.inbox.finish(held, "answered")
+    assert await texts(store) == ["Ben's"]
+    assert await store.conversations.preferences("telegram", "1") == Preferences()
+    assert [part.key for part in await store.outbox.pending("telegram")] == [f"{note(2).key}:0"]
+    assert (await store.inbox.claim("w", lease_s=30)).message == note(2, sender=BEN)
+    assert [entry.messages for entry in await store.inbox.backlog()] == [1]

@@ -11,22 +11,8 @@ import regex
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from essence.chat.latex import COMMAND, FORMULA, FRACTION, POWER, SIGNS, formula_of
 from essence.chat.speakable.phrases import Phrases
-
-_LATEX_SIGNS = {
-    "times": "×", "cdot": "×", "div": "÷", "pm": "±", "leq": "≤", "le": "≤", "geq": "≥", "ge": "≥", "neq": "≠",
-    "ne": "≠", "approx": "≈", "sim": "≈", "sqrt": "√", "to": "→", "infty": "∞", "pi": "π", "alpha": "α", "beta": "β",
-    "gamma": "γ", "delta": "δ", "theta": "θ", "lambda": "λ", "mu": "μ", "sigma": "σ", "omega": "ω", "Delta": "Δ",
-    "degree": "°", "circ": "°", "%": "%", "lt": "<", "gt": ">",
-}  # fmt: skip
-# Lengths are bounded so that a bracket that is never closed costs no more than its own neighbourhood.
-_LATEX = regex.compile(
-    r"\\\((?P<a>(?:[^\n\\]|\\(?![()])){1,300}+)\\\)|\\\[(?P<b>(?:[^\\]|\\(?![\[\]])){1,600}+)\\\]|\$\$(?P<c>[^$]{1,600})\$\$"
-    r"|(?<![\w$])\$(?=[^\s\d$]|\d[^$\n]{0,80}[\\^=_+])(?P<d>[^$\n]{1,200})(?<!\s)\$(?!\d)"
-)
-_FRACTION = regex.compile(r"\\[dt]?frac\{([^{}]{1,80})\}\{([^{}]{1,80})\}")
-_COMMAND = regex.compile(r"\\([A-Za-z]{1,20}|%)")
-_POWER = regex.compile(r"\^\{?([23])\}?(?!\d)")
 
 _TOOL_CALL = regex.compile(r"<(tool_call|function_call|tool_code)>[\s\S]*?(?:</\1>|\Z)|<\|[a-z_]{1,40}\|>")
 _JSON_START = regex.compile(r"(?m)^[ \t]*(?=\{\s{0,20}\")")
@@ -59,7 +45,7 @@ def spoken_words(markdown: str, phrases: Phrases, *, stop: str) -> str:
         stop: The full stop of the language, put between blocks so that the voice pauses.
     """
     markdown = _without_tool_calls(_RUN.sub(r"\1\1\1", markdown), phrases)
-    markdown = _LATEX.sub(_plain_formula, _FOOTNOTE.sub("", markdown))
+    markdown = FORMULA.sub(_plain_formula, _FOOTNOTE.sub("", markdown))
     if len(markdown) > _LONG_CHARS:  # far beyond an answer: bound what unpaired brackets can cost
         chunks = [markdown[at : at + _LONG_CHARS] for at in range(0, len(markdown), _LONG_CHARS)]
     else:
@@ -120,10 +106,9 @@ def _text_of_html(content: str) -> str:
 
 
 def _plain_formula(found: regex.Match[str]) -> str:
-    formula = next(group for group in found.groups() if group is not None)
-    formula = _FRACTION.sub(r"\1 ÷ \2", formula)
-    formula = _COMMAND.sub(lambda command: f" {_LATEX_SIGNS.get(command[1], '')} ", formula)
-    formula = _POWER.sub(lambda power: "²" if power[1] == "2" else "³", formula)
+    formula = FRACTION.sub(r"\1 ÷ \2", formula_of(found))
+    formula = COMMAND.sub(lambda command: f" {SIGNS.get(command[1], '')} ", formula)
+    formula = POWER.sub(lambda power: "²" if power[1] == "2" else "³", formula)
     return regex.sub(r"[\\{}^_]", " ", formula)
 
 

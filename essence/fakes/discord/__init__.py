@@ -1,0 +1,48 @@
+"""A Discord to try bots on, with no token and no network: REST, gateway and files on one loopback port.
+
+    async with DiscordServer() as discord:
+        with point_discord_py(discord):
+            ann = discord.user("Ann")
+            await ann.says("hi")
+            reply = await ann.receives()
+
+It serves with aiohttp, which discord.py brings along, so it needs the extra `discord`.
+"""
+
+from importlib.util import find_spec
+
+from essence.errors import EngineMissing
+
+if find_spec("aiohttp") is None:
+    raise EngineMissing("The fake Discord needs aiohttp. Install it: pip install 'june-assistant[discord]'")
+
+from essence.fakes.discord.faults import Broken, Fault, Faults, Hang, LostAnswer, Reset, Slow, TooMany
+from essence.fakes.discord.people import Attachment, Channel, Guild, Person, Post, seen
+from essence.fakes.discord.refusals import Refused
+from essence.fakes.discord.rest import Call, Pace
+from essence.fakes.discord.sdk import point_discord_py
+from essence.fakes.discord.server import DiscordServer
+from essence.fakes.discord.world import Deed
+
+__all__ = [
+    "Attachment",
+    "Broken",
+    "Call",
+    "Channel",
+    "Deed",
+    "DiscordServer",
+    "Fault",
+    "Faults",
+    "Guild",
+    "Hang",
+    "LostAnswer",
+    "Pace",
+    "Person",
+    "Post",
+    "Refused",
+    "Reset",
+    "Slow",
+    "TooMany",
+    "point_discord_py",
+    "seen",
+]

@@ -23,6 +23,7 @@ COMMANDS = {
     "engines": "list what can be used here, and what each of the others lacks",
     "download-models": "fetch model files, checked by SHA-256",
     "check-environment": "look at each part June needs, and name the command that mends it",
+    "fake-telegram": "play Telegram on this machine, to talk to a bot with no token",
     "fake-discord": "a Discord on this machine, to try a bot without a token",
     "benchmark": "measure what June claims about speed",
 }

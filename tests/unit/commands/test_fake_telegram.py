@@ -1,0 +1,58 @@
+"""The command as a person uses it: a process of its own, typed to."""
+
+import asyncio
+import sys
+
+import pytest
+from telegram import Bot
+
+from essence.__main__ import main
+from essence.audio import Pcm, encode_voice
+
+
+async def line_with(output: asyncio.StreamReader, words: str) -> str:
+    async with asyncio.timeout(30):
+        while True:
+            line = (await output.readline()).decode()
+            assert line, f"ended before it printed {words!r}"
+            if words in line:
+                return line.strip()
+
+
+async def test_a_person_talks_to_a_bot_in_the_terminal(tmp_path):
+    ogg = encode_voice([Pcm(bytes(48_000), 48_000)]).data
+    (tmp_path / "in.ogg").write_bytes(ogg)
+    command = [sys.executable, "-m", "essence", "fake-telegram", "--port", "0", "--folder", str(tmp_path)]
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    token = (await line_with(process.stdout, "TELEGRAM_TOKEN=")).partition("=")[2]
+    url = (await line_with(process.stdout, "TELEGRAM_API_URL=")).partition("=")[2]
+    async with Bot(token, base_url=f"{url}/bot", base_file_url=f"{url}/file/bot") as bot:
+        process.stdin.write(f"hello bot\n:voice {tmp_path}/in.ogg\n:voice nowhere.ogg\n".encode())
+        text, voice = await two_updates(bot)
+        assert text.message.text == "hello bot"
+        assert await (await voice.message.voice.get_file()).download_as_bytearray() == ogg
+        await bot.send_message(text.message.chat.id, "hello [human]")
+        assert await line_with(process.stdout, "June:") == "June: hello [human]"
+        sent = await bot.send_voice(text.message.chat.id, ogg, caption="spoken", filename="a.ogg")
+        assert await line_with(process.stdout, "June:") == "June: spoken"
+        await line_with(process.stdout, "voice message:")
+        assert (tmp_path / f"{sent.message_id}-a.ogg").read_bytes() == ogg
+    process.stdin.write(b":quit\n")
+    await process.communicate()
+    assert process.returncode == 0
+
+
+async def two_updates(bot: Bot):
+    updates = await bot.get_updates(timeout=10)
+    return updates if len(updates) == 2 else [*updates, *await bot.get_updates(updates[0].update_id + 1, timeout=10)]
+
+
+def test_help_tells_what_the_command_is_for(capsys):
+    assert main(["fake-telegram", "--help"]) == 0
+    assert "talk to it here" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("port", ["99999", "x"])
+def test_a_port_that_is_none_is_a_wrong_call(port):
+    assert main(["fake-telegram", "--port", port]) == 2

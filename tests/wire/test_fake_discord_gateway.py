@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from essence.fakes.discord import DiscordServer
+from essence.fakes.discord import Broken, DiscordServer, Reset, Upload
 from tests import discord_spec
 
 GUILDS, GUILD_MESSAGES, GUILD_REACTIONS, DIRECT_MESSAGES, CONTENT = 1 << 0, 1 << 9, 1 << 10, 1 << 12, 1 << 15
@@ -277,3 +277,53 @@ async def test_the_gateway_may_be_away_for_a_while(discord):
                 await socket.receive(timeout=0.05)
     async with connection(discord.gateway_url) as link:
         assert (await link.take())["op"] == 10
+
+
+@pytest.mark.parametrize("faults", [[Broken(503)], [Reset(), Reset()]])  # aiohttp repeats a GET that broke, once
+async def test_the_gateway_may_refuse_a_connection(discord, faults):
+    discord.faults.next(*faults, path="/gw")
+    with pytest.raises(aiohttp.ClientError):
+        async with connection(discord.gateway_url):
+            pass
+    async with connection(discord.gateway_url) as link:
+        assert (await link.take())["op"] == 10
+
+
+async def test_the_gateway_may_send_what_is_no_event(discord):
+    async with connection(discord.gateway_url) as link:
+        await link.identify(discord.token)
+        discord.gateway.send_raw('{"op": 0, "t": "MESSAGE_CREATE", "s": 2, "d": {}}')
+        assert (await link.take())["d"] == {}
+
+
+async def test_an_album_is_one_message(discord):
+    ann = discord.user("Ann")
+    async with connection(discord.gateway_url) as link:
+        await link.identify(discord.token)
+        await ann.sends_files(Upload("a.png", "image/png", b"a"), Upload("b.png", "image/png", b"b"), text="look")
+        told = (await link.take())["d"]
+    assert [one["filename"] for one in told["attachments"]] == ["a.png", "b.png"]
+    assert told["content"] == "look"
+
+
+async def test_who_starts_anew_leaves_the_old_session_behind(discord):
+    async with connection(discord.gateway_url) as link:
+        old = await link.identify(discord.token)
+        await discord.gateway.drop()
+    async with connection(discord.gateway_url) as link:
+        await link.identify(discord.token)
+        await discord.gateway.drop()
+    async with connection(discord.gateway_url) as link:
+        await link.resume(discord.token, old, 1)
+        assert (await link.take())["op"] == 9
+
+
+async def test_a_server_that_keeps_little_forgets_the_oldest_messages_with_their_files():
+    async with DiscordServer(keep=3) as discord:
+        ann = discord.user("Ann")
+        first = await ann.sends_voice(b"OggS", 1.0)
+        for number in range(3):
+            await ann.says(str(number))
+        assert [post.text for post in ann.dm.posts()] == ["0", "1", "2"]
+        async with aiohttp.ClientSession() as session, session.get(first.attachments[0].url) as answer:
+            assert answer.status == 404

@@ -22,7 +22,7 @@ from essence.fakes.discord.refusals import Refused
 from essence.fakes.discord.rest import Call, Pace
 from essence.fakes.discord.sdk import point_discord_py
 from essence.fakes.discord.server import DiscordServer
-from essence.fakes.discord.world import Deed
+from essence.fakes.discord.world import Deed, Upload
 
 __all__ = [
     "Attachment",
@@ -43,6 +43,7 @@ __all__ = [
     "Reset",
     "Slow",
     "TooMany",
+    "Upload",
     "point_discord_py",
     "seen",
 ]

@@ -73,7 +73,13 @@ class Faults:
         self._plans: list[_Plan] = []
 
     def next(self, *faults: Fault, method: str = "*", path: str = "*") -> None:
-        """Each of them for one request. `path` is below /api/v10, and `*` stands for anything, slashes included."""
+        """Each of them for one request.
+
+        Args:
+            faults: in the order in which they strike.
+            method: such as POST; `*` is any.
+            path: below /api/v10, or /cdn/…, or /gw for the gateway; `*` stands for anything, slashes included.
+        """
         self._plans += [_Plan(fault, method, path, once=True) for fault in faults]
 
     @contextmanager

@@ -113,6 +113,11 @@ class Gateway:
             self._sessions.clear()
         await self._each(lambda link: link.send(packet(INVALID_SESSION, resumable)))
 
+    def send_raw(self, payload: str) -> None:
+        """Put something on the wire as it is: an event that is malformed, a payload that is no JSON."""
+        for link in self._links:
+            link.send(payload)
+
     def forget_sessions(self) -> None:
         """Whoever resumes next is told that it can't (op 9)."""
         self._sessions.clear()
@@ -233,6 +238,8 @@ class Gateway:
             event = Event("GUILD_CREATE", self._world.guild_create(guild_id), guild_id)
             if session.hears(event):
                 session.dispatch(event)
+        # Whoever starts anew, as a process does that was killed, does not come back to a session left behind.
+        self._sessions = {name: one for name, one in self._sessions.items() if one.link is not None}
         self._sessions[session.session_id] = session
         self.identifies += 1
         self._world.bell.ring()

@@ -105,6 +105,7 @@ class Interactions:
     def _begin(self, kind: int, user: Json, channel_id: str, data: Json, source: Json | None) -> Interaction:
         world = self._world
         made = Interaction(world.new_id(), secrets.token_urlsafe(32), kind, channel_id, user, world.now(), source)
+        self._by_token = {token: one for token, one in self._by_token.items() if self._age_s(one) <= _TOKEN_LIFE_S}
         self._by_token[made.token] = made
         world.emit("INTERACTION_CREATE", self._event(made, data), world.channels[channel_id].get("guild_id"))
         return made

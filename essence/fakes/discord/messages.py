@@ -54,7 +54,7 @@ def post(world: World, channel_id: str, author: Json, content: Content) -> Json:
     if content.flags & EPHEMERAL:
         world.ephemeral[message["id"]] = message
         return told
-    world.messages[channel_id][message["id"]] = message
+    world.add_message(message)
     channel["last_message_id"] = message["id"]
     if channel["type"] == payloads.PUBLIC_THREAD:
         channel["message_count"] += 1

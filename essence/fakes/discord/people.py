@@ -63,7 +63,7 @@ def seen(world: World, message: Json) -> Post:
 
 
 def _downloaded(world: World, attachment: Json) -> Attachment:
-    upload = world.files[attachment["url"].removeprefix(f"{world.files_url}/")]
+    upload = world.files[world.file_path(attachment["url"])]
     waveform = attachment.get("waveform")
     return Attachment(
         attachment["filename"],
@@ -154,6 +154,10 @@ class Person:
     ) -> Post:
         """Send any file; `audio/…` is a sound that was not recorded in Discord."""
         return self._post(Content(text, files=(Upload(filename, media_type, data),)), where)
+
+    async def sends_files(self, *files: Upload, text: str = "", where: Channel | None = None) -> Post:
+        """Send several files at once, as an album."""
+        return self._post(Content(text, files=files), where)
 
     async def sends_sticker(self, name: str, where: Channel | None = None) -> Post:
         """Send a sticker and nothing else."""

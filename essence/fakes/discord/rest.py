@@ -197,11 +197,19 @@ class Rest:
         if endpoint.needs_token and request.headers.get("Authorization") != f"Bot {self._token}":
             raise Refused(refusals.UNAUTHORIZED)
 
-    async def download(self, request: web.Request) -> web.StreamResponse:
-        """A file of the CDN. Faults meet it under the path /cdn/…"""
-        call = Call("GET", request.path, self._world.now(), dict(request.match_info), {}, route="/cdn/{path}")
+    async def meet_fault(self, request: web.Request) -> tuple[Call, web.StreamResponse | None]:
+        """Note a request outside the API, and what it gets in place of an answer, if a fault is due.
+
+        Faults know it by its own path: /cdn/…, /gw, /gw/resume.
+        """
+        call = Call("GET", request.path, self._world.now(), dict(request.match_info), dict(request.query))
         self.calls.append(call)
-        if (instead := await self._before(self._faults.take("GET", call.path), request, call)) is not None:
+        return call, await self._before(self._faults.take("GET", call.path), request, call)
+
+    async def download(self, request: web.Request) -> web.StreamResponse:
+        """A file of the CDN."""
+        call, instead = await self.meet_fault(request)
+        if instead is not None:
             return instead
         upload = self._world.files.get(call.ids["path"])
         call.status = 404 if upload is None else 200

@@ -58,7 +58,7 @@ class DiscordServer:
             token: what the bot must present.
             privileged_intents: those switched on in the developer portal.
             pace: rate limit of each bucket; None: no limit.
-            keep: how many requests, deeds and unread messages are remembered; None: all.
+            keep: how many requests and deeds are remembered, and messages of each channel; None: all.
             now: the platform's clock, aware UTC. Message ids follow it.
         """
         self.token = token
@@ -78,11 +78,18 @@ class DiscordServer:
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
         endpoints = [*self._endpoints.all(), *self.commands.all(), *self.interactions.all()]
         self._rest.add_to(app, endpoints)
-        app.router.add_get("/gw", self.gateway.handle)
-        app.router.add_get("/gw/", self.gateway.handle)
-        app.router.add_get("/gw/resume", self.gateway.handle)
+        app.router.add_get("/gw", self._connect)
+        app.router.add_get("/gw/", self._connect)
+        app.router.add_get("/gw/resume", self._connect)
         app.router.add_get("/cdn/{path:.*}", self._rest.download)
         return app
+
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
+        call, instead = await self._rest.meet_fault(request)
+        if instead is not None:
+            return instead
+        call.status = 101
+        return await self.gateway.handle(request)
 
     @property
     def port(self) -> int:
@@ -107,7 +114,7 @@ class DiscordServer:
 
     @property
     def calls(self) -> deque[Call]:
-        """Every REST request, in order."""
+        """Every request, in order: to the API, for files, for a connection to the gateway."""
         return self._rest.calls
 
     @property

@@ -93,8 +93,8 @@ class World:
     """Holds everything by id, in the form in which Discord writes it. Nothing here knows of sockets."""
 
     def __init__(self, now: Callable[[], datetime], keep: int | None) -> None:
-        """`now`: the platform's clock, aware UTC. `keep`: how many deeds are remembered, None for all."""
-        self.now, self.bell = now, Bell()
+        """`now`: the platform's clock, aware UTC. `keep`: how many deeds, and messages a channel; None for all."""
+        self.now, self.bell, self.keep = now, Bell(), keep
         self._last_id = 0
         self.listeners: list[Callable[[Event], None]] = []
         """Called with each event."""
@@ -102,6 +102,7 @@ class World:
         """Called with each deed."""
         self.users: dict[str, Json] = {}
         self.channels: dict[str, Json] = {}
+        self._dms: dict[str, str] = {}
         self.guilds: dict[str, Json] = {}
         self.members: dict[str, dict[str, Json]] = {}
         """Guild id → user id → member."""
@@ -206,12 +207,12 @@ class World:
         Raises:
             Refused: there is no such person.
         """
-        for channel in self.channels.values():
-            if channel["type"] == payloads.DM and channel["recipients"][0]["id"] == user_id:
-                return channel
+        if user_id in self._dms:
+            return self.channels[self._dms[user_id]]
         if user_id not in self.users or user_id == self.bot["id"]:
             raise Refused(refusals.UNKNOWN_USER)
         about = payloads.dm(self.new_id(), self.users[user_id])
+        self._dms[user_id] = about["id"]
         self._open(about)
         return about
 
@@ -241,6 +242,20 @@ class World:
         if message_id not in self.messages[channel_id]:
             raise Refused(refusals.UNKNOWN_MESSAGE)
         return self.messages[channel_id][message_id]
+
+    def add_message(self, message: Json) -> None:
+        """Append to its channel, and forget the oldest beyond `keep` with its files."""
+        inside = self.messages[message["channel_id"]]
+        inside[message["id"]] = message
+        if self.keep is not None and len(inside) > self.keep:
+            oldest = inside.pop(next(iter(inside)))
+            self.reactions.pop(oldest["id"], None)
+            for attachment in oldest["attachments"]:
+                self.files.pop(self.file_path(attachment["url"]), None)
+
+    def file_path(self, url: str) -> str:
+        """Path of a file below the CDN's root."""
+        return url.removeprefix(f"{self.files_url}/")
 
     def store_file(self, channel_id: str, upload: Upload) -> Json:
         """Keep a file and return the attachment that points to it."""

@@ -1,0 +1,96 @@
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from essence.commands.fake_discord import Screen
+from essence.fakes.discord import DiscordServer
+
+NOTE = Path(__file__).parents[3] / "demo/question.ogg"
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator[DiscordServer]:
+    async with DiscordServer() as server:
+        yield server
+
+
+@pytest.fixture
+def ann(discord):
+    return discord.user("Ann")
+
+
+async def typed(screen: Screen, *lines: str) -> None:
+    queue = asyncio.Queue[str | None]()
+    for line in (*lines, None):
+        queue.put_nowait(line)
+    await screen.obey(queue)
+
+
+async def post(discord: DiscordServer, channel_id: str, body: dict) -> int:
+    headers = {"Authorization": f"Bot {discord.token}"}
+    url = f"{discord.api_url}/channels/{channel_id}/messages"
+    async with aiohttp.ClientSession() as session, session.post(url, json=body, headers=headers) as answer:
+        return answer.status
+
+
+async def test_what_is_typed_is_said_and_can_be_changed(discord, ann):
+    await typed(Screen(discord, ann), "hello", "", ":edit hello June", ":quit", "too late")
+    assert [post.text for post in ann.dm.posts()] == ["hello June"]
+
+
+async def test_a_sound_file_is_sent_as_a_voice_message(discord, ann):
+    await typed(Screen(discord, ann), f":voice {NOTE}")
+    note = ann.dm.posts()[0]
+    assert note.is_voice
+    assert 2 < note.attachments[0].duration_s < 4
+    assert any(note.attachments[0].waveform)
+
+
+async def test_what_the_bot_says_is_shown(discord, ann, capsys):
+    screen = Screen(discord, ann)
+    discord.watch(screen.show)
+    button = {"type": 2, "style": 1, "label": "Yes [b]", "custom_id": "yes"}
+    await post(
+        discord, ann.dm.channel_id, {"content": "fine [/b]", "components": [{"type": 1, "components": [button]}]}
+    )
+    shown = capsys.readouterr().out
+    assert "June: fine [/b]" in shown
+    assert ":press yes Yes [b]" in shown
+
+
+async def test_a_fault_that_was_asked_for_meets_the_next_request(discord, ann):
+    await typed(Screen(discord, ann), ":429 2")
+    assert await post(discord, ann.dm.channel_id, {"content": "x"}) == 429
+    assert await post(discord, ann.dm.channel_id, {"content": "x"}) == 200
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("/unknown", "Unknown application command"),
+        ("/unknown word", "name=value"),
+        ('/unbalanced "', "No closing quotation"),
+        (":voice /nothing.ogg", "There is no file"),
+        (":file /nothing", "No such file"),
+        (":edit x", "said nothing yet"),
+        (":press x", "The bot has said nothing yet"),
+        (":429 soon", "soon"),
+        (":nonsense", ":quit"),
+    ],
+)
+async def test_a_slip_is_told_and_the_talk_goes_on(discord, ann, capsys, line, said):
+    await typed(Screen(discord, ann), line, "hello")
+    assert said in capsys.readouterr().out.replace("\n", " ")
+    assert [post.text for post in ann.dm.posts()] == ["hello"]
+
+
+def test_the_command_says_how_to_point_a_bot_at_it_and_ends_with_its_input():
+    command = [sys.executable, "-m", "essence", "fake-discord", "--port", "0"]
+    done = subprocess.run(command, input="hello\n", capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "discord.http.Route.BASE" in done.stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import regex
 
@@ -106,7 +105,7 @@ def _written(lines: Sequence[Line]) -> str:
             text += medium.separator(lines[i - 1], line)
         if not i or lines[i - 1].block is not line.block:
             text += opening
-        text += medium.line(line if i else replace(line, indent=0))
+        text += medium.line(line)
         if i + 1 == len(lines):
             text += closing
     return text

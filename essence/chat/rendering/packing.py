@@ -10,6 +10,7 @@ finished messages as they are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Protocol
 
@@ -19,6 +20,9 @@ from essence.chat.rendering.tables import bound_of_header, bound_of_row, lines_o
 
 MIN_LIMIT = 100
 """Below this, what stands around a character (quote, list, styles) could leave no room for it."""
+
+
+_NESTED_INDENT = 2  # below a line that isn't in the list: four columns would make it the same paragraph
 
 
 class Medium(Protocol):
@@ -90,7 +94,15 @@ def _shown(items: Sequence[Item]) -> Iterator[list[Line]]:
         lines += lines_of_rows(rows) if rows else [item for item in together if isinstance(item, Line)]
     filled = [i for i, line in enumerate(lines) if is_visible(line.text)]
     if filled:
-        yield lines[filled[0] : filled[-1] + 1]
+        yield _dedented(lines[filled[0] : filled[-1] + 1])
+
+
+def _dedented(lines: list[Line]) -> list[Line]:
+    """Where a message begins inside of a nested list, move its items to the left, together."""
+    first = next((line for line in lines if line.marker), None)
+    shift = max(0, first.indent - (0 if first is lines[0] else _NESTED_INDENT)) if first else 0
+    lines = [replace(line, indent=max(0, line.indent - shift)) for line in lines] if shift else lines
+    return [replace(lines[0], indent=0), *lines[1:]]
 
 
 def is_visible(text: str) -> bool:

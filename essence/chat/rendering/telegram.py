@@ -132,8 +132,7 @@ def _written(lines: Sequence[Line]) -> TelegramText:
         if i:
             before = _around(lines[i - 1])
             writer.write(medium.separator(lines[i - 1], line), around[: common_depth(before, around)])
-        lead = _lead(line)
-        writer.write(lead if i else lead.lstrip(), around)
+        writer.write(_lead(line), around)
         for run in line.runs:
             writer.write(run.text, _allowed(around + run.spans))
     return writer.finished()

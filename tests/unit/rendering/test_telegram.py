@@ -144,6 +144,13 @@ def test_a_part_ends_between_blocks_where_that_leaves_it_half_full() -> None:
     assert parts == ["word " * 13 + "word", "other " * 9 + "other"]
 
 
+def test_a_part_that_begins_in_a_nested_list_keeps_its_items_in_line() -> None:
+    items = "".join(f"  - {'word ' * 5}n{i}\n" for i in range(7))
+    parts = plain_parts(f"- outer\n{items}- last", 100)
+    assert parts[1] == "\n".join(f"• {'word ' * 5}n{i}" for i in range(2, 5))
+    assert parts[2].endswith("\n• last")
+
+
 def test_a_heading_goes_with_what_follows() -> None:
     parts = plain_parts("word " * 14 + "\n\n# Title\n\n" + "other " * 10, 100)
     assert parts[1].startswith("Title\n\nother")

@@ -347,6 +347,30 @@ async def test_all_that_people_do_is_told_in_updates_of_telegrams_form(telegram,
     assert album[0]["media_group_id"] == album[1]["media_group_id"]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{}, {"update_id": "1"}, {"update_id": True}, {"update_id": 1, "colour": "red"}, {"update_id": 1, "message": {}}],
+)
+def test_the_oracle_finds_what_is_wrong(wrong):
+    assert problems(wrong, ["Update"])
+
+
+async def test_an_edited_text_is_marked_anew(telegram, api, ann):
+    said = await ann.says("hello")
+    await ann.edits(said, "/start @june_fake_bot")
+    edited = (await api.updates())[1]["edited_message"]
+    assert [entity["type"] for entity in edited["entities"]] == ["bot_command", "mention"]
+    assert edited["message_id"] == said.message_id
+
+
+async def test_a_bot_that_was_thrown_out_may_not_write(telegram, api, ann):
+    group = telegram.group("Club", ann)
+    group.removes_bot(by=ann)
+    refused = await api.refusal("sendMessage", chat_id=group.chat.chat_id, text="a")
+    assert (refused.status, refused.why) == (403, "Forbidden: bot was kicked from the supergroup chat")
+    assert [list(update) for update in await api.updates()] == [["update_id", "my_chat_member"]]
+
+
 async def test_replies_in_a_plain_supergroup_share_a_thread_that_is_no_topic(telegram, api, ann):
     group = telegram.group("Club", ann)
     first = await ann.says("a", to=group)

@@ -105,9 +105,7 @@ def _editable(platform: Platform, call: Call) -> Message:
 def _replace(platform: Platform, call: Call, message: Message, names: tuple[str, ...], new: Json) -> Json:
     """Put the new content in the place of what `names` hold and of the keyboard, which goes if none is given."""
     kept = {name: value for name, value in message.content.items() if name not in (*names, "reply_markup")}
-    content = kept | new | keyboard_of(call)
-    if names and (found := entities.detect(content.get(names[0], ""), content.get(names[1], []))):
-        content[names[1]] = found
+    content = entities.mark(kept | new | keyboard_of(call))
     if content == message.content:
         raise bad_request(NOT_MODIFIED)
     platform.admit(message.chat, call)

@@ -74,6 +74,14 @@ def detect(text: str, given: list[Json]) -> list[Json]:
     return sorted(found, key=_order)
 
 
+def mark(content: Json) -> Json:
+    """A message's content with all that Telegram finds in its text or caption."""
+    for text, formats in (("text", "entities"), ("caption", "caption_entities")):
+        if found := detect(content.get(text, ""), content.get(formats, [])):
+            content = content | {formats: found}
+    return content
+
+
 def _overlap(entity: Json, offset: int, length: int) -> bool:
     alone = entity["type"] in ("code", "pre", "text_link", "text_mention", *_DETECTED.groupindex)
     return alone and bool(entity["offset"] < offset + length and offset < entity["offset"] + entity["length"])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
+from essence.fakes.telegram import entities as formats
 from essence.fakes.telegram import media
 from essence.fakes.telegram.platform import Platform, Press
 from essence.fakes.telegram.wire import Json
@@ -23,16 +24,13 @@ class Place:
     platform: Platform
     chat: Chat
     thread_id: int | None = None
-    _received: set[int] = field(default_factory=set)
+    _received_to: int = 0
+    """Id of the last message that was asked for."""
 
     @property
     def messages(self) -> list[Message]:
         """All that stands here, of people and bot, the oldest first."""
-        return [
-            message
-            for message in self.chat.messages.values()
-            if not message.deleted and (not self.chat.is_forum or message.thread_id == self.thread_id)
-        ]
+        return [message for message in self.chat.messages.values() if self._stands_here(message)]
 
     @property
     def answers(self) -> list[Message]:
@@ -60,7 +58,7 @@ class Place:
         except TimeoutError as error:
             heard = [answer.text for answer in self.answers]
             raise TimeoutError(f"the bot said nothing new in {timeout_s} s; before, it said {heard}") from error
-        self._received.add(message.message_id)
+        self._received_to = message.message_id
         return message
 
     async def until(self, seen: Callable[[], T | None], *, timeout_s: float = PATIENCE_S) -> T:
@@ -72,7 +70,12 @@ class Place:
         return await self.platform.changes.until(seen, timeout_s)
 
     def _next(self) -> Message | None:
-        return next((answer for answer in self.answers if answer.message_id not in self._received), None)
+        # Ids count from 1 without a gap; looking at the new ones alone keeps long tests fast.
+        new = (self.chat.messages[number] for number in range(self._received_to + 1, len(self.chat.messages) + 1))
+        return next((said for said in new if said.sender == self.platform.bot and self._stands_here(said)), None)
+
+    def _stands_here(self, message: Message) -> bool:
+        return not message.deleted and (not self.chat.is_forum or message.thread_id == self.thread_id)
 
 
 class Group(Place):
@@ -190,7 +193,7 @@ class User:
         """Change the text or caption of an own message."""
         name = "caption" if message.file is not None else "text"
         kept = {key: value for key, value in message.content.items() if key not in ("entities", "caption_entities")}
-        message.content = kept | {name: text}
+        message.content = formats.mark(kept | {name: text})
         message.edit_date = int(time.time())
         message.versions.append(Version(time.monotonic(), text))
         self.platform.tell_edit(message)

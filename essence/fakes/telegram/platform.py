@@ -106,11 +106,7 @@ class Platform:
         file: StoredFile | None = None,
     ) -> Message:
         """Store a message and tell those who should know: the bot of a person's, the person of the bot's."""
-        text_name = "text" if "text" in content else "caption"
-        formats = "entities" if text_name == "text" else "caption_entities"
-        if found := entities.detect(content.get(text_name, ""), content.get(formats, [])):
-            content = content | {formats: found}
-        message = chat.store(sender, content, reply_to, thread_id, file)
+        message = chat.store(sender, entities.mark(content), reply_to, thread_id, file)
         if sender != self.bot and self._meant_for_bot(message):
             self.updates.add("message", message.json(), chat.chat_id)
         self.changes.tell()

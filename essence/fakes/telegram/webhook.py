@@ -77,7 +77,9 @@ class Webhook:
             while True:
                 self.updates.changed.clear()
                 for update in self.updates.waiting():
-                    if update.lane not in self._busy and len(self._busy) < self.max_connections:
+                    if len(self._busy) >= self.max_connections:
+                        break
+                    if update.lane not in self._busy:
                         self._busy.add(update.lane)
                         self._spawn(self._push(client, update))
                 await self.updates.changed.wait()

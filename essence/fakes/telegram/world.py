@@ -77,6 +77,7 @@ class Files:
 
     def __init__(self) -> None:
         self._by_id: dict[str, StoredFile] = {}
+        self._by_path: dict[str, StoredFile] = {}
         self._number = itertools.count()
 
     def keep(self, data: bytes, kind: str, name: str, mime_type: str) -> StoredFile:
@@ -84,7 +85,7 @@ class Files:
         number, unique = next(self._number), secrets.token_urlsafe(8)
         path = f"{kind}/file_{number}.{name.rpartition('.')[2]}" if "." in name else f"{kind}/file_{number}"
         file = StoredFile(f"AwACAgIAAxk{unique}{number:04}", unique, path, name, mime_type, data)
-        self._by_id[file.file_id] = file
+        self._by_id[file.file_id] = self._by_path[path] = file
         return file
 
     def find(self, file_id: str) -> StoredFile | None:
@@ -93,7 +94,7 @@ class Files:
 
     def at(self, path: str) -> StoredFile | None:
         """The file at this path of the download address."""
-        return next((file for file in self._by_id.values() if file.path == path), None)
+        return self._by_path.get(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -289,6 +289,13 @@ async def test_the_gateway_may_refuse_a_connection(discord, faults):
         assert (await link.take())["op"] == 10
 
 
+async def test_a_connection_can_be_cut_before_it_is_greeted(discord):
+    with discord.gateway.away():
+        async with connection(discord.gateway_url) as link:
+            await discord.gateway.drop()
+            assert (await link.take())["closed"] in (None, 1006)
+
+
 async def test_the_gateway_may_send_what_is_no_event(discord):
     async with connection(discord.gateway_url) as link:
         await link.identify(discord.token)

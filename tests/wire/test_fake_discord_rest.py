@@ -430,7 +430,7 @@ async def test_too_many_requests_say_when_to_come_back_and_that_discord_says_so(
     discord.faults.next(TooMany(2.5), method="POST", path="/channels/*/messages")
     status, answer = await bot("POST", messages, {"content": "x"})
     assert (status, answer["retry_after"], answer["global"]) == (429, 2.5, False)
-    assert bot.headers["Retry-After"] == "2"
+    assert bot.headers["Retry-After"] == "3"
     assert bot.headers["Via"]
     assert ann.dm.posts() == []
     assert (await bot("POST", messages, {"content": "x"}))[0] == 200
@@ -512,3 +512,40 @@ async def test_a_body_that_is_no_json_is_refused(bot, discord, messages):
 async def test_a_path_that_discord_has_not_is_a_404(bot):
     async with bot.session.get(bot.discord.api_url + "/nothing") as answer:
         assert (answer.status, (await answer.json())["message"]) == (404, "404: Not Found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/users/@me/channels", {}),
+        ("POST", "{messages}", "text"),
+        ("POST", "{messages}", {"content": 5}),
+        ("POST", "{messages}", {"content": "x", "message_reference": {}}),
+        ("PUT", "/applications/{application}/commands", {"name": "status"}),
+        ("POST", "/applications/{application}/commands", {}),
+        ("POST", "/interactions/{interaction}/callback", {}),
+        ("POST", "{channel}/threads", {}),
+    ],
+)
+async def test_a_form_that_is_wrong_is_the_bot_s_fault(bot, discord, ann, method, path, body):
+    await bot("PUT", f"/applications/{discord.world.application_id}/commands", COMMANDS)
+    used = await ann.uses("status")
+    channel = discord.guild("Home", ann).channel("general").channel_id
+    path = path.format(
+        messages=f"/channels/{channel}/messages",
+        channel=f"/channels/{channel}",
+        application=discord.world.application_id,
+        interaction=f"{used.interaction_id}/{used.token}",
+    )
+    assert 400 <= (await bot(method, path, body))[0] < 500
+
+
+@discord_spec.needed
+async def test_the_specification_finds_what_is_wrong(bot, ann, messages):
+    _, sent = await bot("POST", messages, {"content": "x"})
+    assert discord_spec.wrong("MessageResponse", sent) == []
+    for left_out in ("author", "timestamp", "mentions", "flags"):
+        assert discord_spec.wrong("MessageResponse", {name: one for name, one in sent.items() if name != left_out})
+    assert discord_spec.wrong("MessageResponse", sent | {"author": sent["author"] | {"id": 5}})
+    assert discord_spec.wrong_request("POST", "/channels/{channel_id}/messages", {"content": "x" * 5000})
+    assert discord_spec.wrong_answer("DELETE", "/channels/{channel_id}/messages/{message_id}", 200, {})

@@ -9,12 +9,12 @@
 It serves with aiohttp, which discord.py brings along, so it needs the extra `discord`.
 """
 
-from importlib.util import find_spec
-
 from essence.errors import EngineMissing
 
-if find_spec("aiohttp") is None:
-    raise EngineMissing("The fake Discord needs aiohttp. Install it: pip install 'june-assistant[discord]'")
+try:
+    import aiohttp  # noqa: F401 - asked for here, so that its absence is told in a sentence
+except ImportError as error:
+    raise EngineMissing("The fake Discord needs aiohttp. Run: pip install 'june-assistant[discord]'") from error
 
 from essence.fakes.discord.faults import Broken, Fault, Faults, Hang, LostAnswer, Reset, Slow, TooMany
 from essence.fakes.discord.people import Attachment, Channel, Guild, Person, Post, seen

@@ -61,6 +61,8 @@ class Commands:
 
     def _overwrite(self, call: Call) -> Answer:
         shelf = self._shelf(call)
+        if not isinstance(call.body, list):
+            raise bad_form("_", "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
         if len(call.body) > _MAX_COMMANDS:
             raise Refused(refusals.TOO_MANY_COMMANDS)
         names = [one.get("name") for one in call.body]

@@ -184,10 +184,8 @@ class Gateway:
         assert isinstance(request.transport, asyncio.Transport)
         link = Link(socket, request.transport, request.query.get("compress", ""))
         self._links.add(link)
-        writer = asyncio.create_task(link.write())
+        writer = asyncio.create_task(self._talk(link))
         try:
-            await self._open.wait()
-            link.send(packet(HELLO, {"heartbeat_interval": self.heartbeat_interval_ms, "_trace": []}))
             await self._listen(link)
         except _Over as over:
             await link.close(over.code, _WORDS[over.code])
@@ -196,6 +194,11 @@ class Gateway:
             await asyncio.gather(writer, return_exceptions=True)
             self._leave(link)
         return socket
+
+    async def _talk(self, link: Link) -> None:
+        await self._open.wait()
+        link.send(packet(HELLO, {"heartbeat_interval": self.heartbeat_interval_ms, "_trace": []}))
+        await link.write()
 
     def _leave(self, link: Link) -> None:
         self._links.discard(link)

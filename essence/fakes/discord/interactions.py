@@ -11,7 +11,7 @@ from typing import Literal
 from essence.fakes.discord import messages, payloads, refusals, rules
 from essence.fakes.discord.commands import Commands
 from essence.fakes.discord.messages import EPHEMERAL, VOICE, Content
-from essence.fakes.discord.refusals import Json, Refused
+from essence.fakes.discord.refusals import Json, Refused, bad_form
 from essence.fakes.discord.rest import NOTHING, Answer, Call, Endpoint
 from essence.fakes.discord.world import World
 
@@ -146,6 +146,8 @@ class Interactions:
     def _callback(self, call: Call) -> Answer:
         made = self._waiting(call)
         callback = call.body or {}
+        if not isinstance(callback.get("type"), int):
+            raise bad_form("type", "BASE_TYPE_REQUIRED", "This field is required")
         message = self._respond(made, callback["type"], callback.get("data") or {}, call)
         made.callback = callback
         self._world.did("respond", made.channel_id, made.interaction_id, callback)
@@ -195,7 +197,7 @@ class Interactions:
         elif kind in (COMPLETES, ASKS):
             return None
         else:
-            raise refusals.bad_form("type", "BASE_TYPE_CHOICES", "This interaction can't be answered so.")
+            raise bad_form("type", "BASE_TYPE_CHOICES", "This interaction can't be answered so.")
         made.original_id = message["id"]
         return message
 

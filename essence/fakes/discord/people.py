@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from essence.errors import NotFound
 from essence.fakes.discord import messages
 from essence.fakes.discord.interactions import Interaction, Interactions
 from essence.fakes.discord.messages import VOICE, Content
@@ -63,7 +64,9 @@ def seen(world: World, message: Json) -> Post:
 
 
 def _downloaded(world: World, attachment: Json) -> Attachment:
-    upload = world.files[world.file_path(attachment["url"])]
+    upload = world.files.get(world.file_path(attachment["url"]))
+    if upload is None:
+        raise NotFound(f"{attachment['filename']} is forgotten by now. Start the server with a larger `keep`.")
     waveform = attachment.get("waveform")
     return Attachment(
         attachment["filename"],

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from aiohttp import BodyPartReader, web
@@ -78,17 +79,17 @@ class Pace:
 
 
 class Buckets:
-    """Counts requests per route and channel, webhook or guild."""
+    """Counts requests per route and channel, webhook or guild. A bucket's name is that of the route alone."""
 
     def __init__(self, pace: Pace | None) -> None:
         self.pace = pace
-        self._taken: dict[str, deque[float]] = {}
+        self._taken: dict[tuple[str, str], deque[float]] = {}
 
-    def take(self, key: str) -> tuple[dict[str, str], float]:
+    def take(self, route: str, major: str) -> tuple[dict[str, str], float]:
         """Count a request: the headers that tell of it, and how long it is too early (0: it is not)."""
         if self.pace is None:
-            return _headers(key, 10_000, 9_999, 0.001), 0.0
-        now, taken = time.monotonic(), self._taken.setdefault(key, deque())
+            return _headers(route, 10_000, 9_999, 0.001), 0.0
+        now, taken = time.monotonic(), self._taken.setdefault((route, major), deque())
         while taken and now - taken[0] >= self.pace.window_s:
             taken.popleft()
         early_s = 0.0
@@ -97,16 +98,16 @@ class Buckets:
         else:
             taken.append(now)
         reset_s = self.pace.window_s - (now - taken[0])
-        return _headers(key, self.pace.requests, self.pace.requests - len(taken), reset_s), early_s
+        return _headers(route, self.pace.requests, self.pace.requests - len(taken), reset_s), early_s
 
 
-def _headers(key: str, limit: int, remaining: int, reset_s: float) -> dict[str, str]:
+def _headers(route: str, limit: int, remaining: int, reset_s: float) -> dict[str, str]:
     return {
         "X-RateLimit-Limit": str(limit),
         "X-RateLimit-Remaining": str(remaining),
         "X-RateLimit-Reset": f"{time.time() + reset_s:.3f}",
         "X-RateLimit-Reset-After": f"{reset_s:.3f}",
-        "X-RateLimit-Bucket": f"{hash(key) & 0xFFFFFFFFFFFFFFFF:016x}",
+        "X-RateLimit-Bucket": f"{hash(route) & 0xFFFFFFFFFFFFFFFF:016x}",
     }
 
 
@@ -180,7 +181,7 @@ class Rest:
 
     def _handle(self, endpoint: Endpoint, request: web.Request, call: Call) -> web.Response:
         major = next((call.ids[name] for name in ("channel_id", "guild_id", "token") if name in call.ids), "")
-        headers, early_s = self.buckets.take(f"{call.method} {endpoint.path} {major}")
+        headers, early_s = self.buckets.take(f"{call.method} {endpoint.path}", major)
         if early_s:
             call.status = 429
             return _too_many(TooMany(early_s), headers)
@@ -236,7 +237,7 @@ def _json(status: int, body: Json | list[Json] | None, headers: dict[str, str]) 
 
 
 def _too_many(fault: TooMany, bucket: dict[str, str] | None = None) -> web.Response:
-    whole_s = {"Retry-After": str(max(1, round(fault.retry_after_s)))}
+    whole_s = {"Retry-After": str(ceil(fault.retry_after_s))}
     if not fault.from_discord:
         return web.Response(status=429, text="<h1>error code: 1015</h1>", content_type="text/html", headers=whole_s)
     body = {
@@ -275,6 +276,9 @@ async def _read_form(request: web.Request, call: Call) -> None:
 
 def _parsed(data: bytes) -> Any:
     try:
-        return json.loads(data) if data else None
+        body = json.loads(data) if data else None
     except ValueError as error:
         raise Refused(refusals.NOT_JSON) from error
+    if not isinstance(body, dict | list | None):
+        raise Refused(refusals.NOT_JSON)
+    return body

@@ -136,9 +136,9 @@ def _with_pings(content: Content, body: Json) -> Content:
 
 def _with_reference(world: World, channel_id: str, content: Content, body: Json) -> Content:
     reference = body.get("message_reference")
-    if not reference:
+    if reference is None:
         return content
-    target = world.messages.get(str(reference.get("channel_id", channel_id)), {}).get(str(reference["message_id"]))
+    target = world.messages.get(str(reference.get("channel_id", channel_id)), {}).get(str(reference.get("message_id")))
     if target is None:
         if reference.get("fail_if_not_exists", True):
             raise bad_form("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message")

@@ -94,3 +94,12 @@ def test_the_command_says_how_to_point_a_bot_at_it_and_ends_with_its_input():
     done = subprocess.run(command, input="hello\n", capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "discord.http.Route.BASE" in done.stdout
+
+
+def test_without_aiohttp_the_command_says_what_to_install():
+    script = (
+        "import sys; sys.modules['aiohttp'] = None; from essence.__main__ import main; sys.exit(main(['fake-discord']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "pip install 'june-assistant[discord]'" in done.stderr

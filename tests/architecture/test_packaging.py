@@ -69,7 +69,9 @@ def test_the_locks_hold_what_pyproject_asks_for():
     ]
     for lock, lines in (("runtime", wanted), ("dev", [*wanted, *project["dependency-groups"]["dev"]])):
         for requirement in map(Requirement, lines):
-            versions = [entry.split("==")[1].split()[0] for entry in pins(lock).get(canonicalize_name(requirement.name), [])]
+            versions = [
+                entry.split("==")[1].split()[0] for entry in pins(lock).get(canonicalize_name(requirement.name), [])
+            ]
             assert versions, f"{requirement.name} is not in {lock}.txt; run scripts/lock.sh"
             assert all(version in requirement.specifier for version in versions), requirement
 

@@ -52,8 +52,11 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """Start a server of one's own, or skip the test with a reason."""
+def running_server(*, fsync: bool = False) -> Iterator[Server]:
+    """Start a server of one's own, or skip the test with a reason.
+
+    Without fsync unless speed is measured: tests kill the server's clients, never the server.
+    """
     binaries = _binaries()
     root = os.name == "posix" and os.geteuid() == 0
     identity: dict[str, object] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if root else {}
@@ -62,7 +65,7 @@ def running_server() -> Iterator[Server]:
         if root:
             os.chown(folder, NOBODY, NOBODY)
         _initialise(binaries, folder, identity)
-        yield from _serve(binaries, folder, identity)
+        yield from _serve(binaries, folder, identity, fsync=fsync)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -86,8 +89,18 @@ def _initialise(binaries: Path, folder: Path, identity: dict[str, object]) -> No
         pytest.skip(f"PostgreSQL can't be set up here: {done.stderr.strip().splitlines()[-1]}")
 
 
-def _serve(binaries: Path, folder: Path, identity: dict[str, object]) -> Iterator[Server]:
-    command = [binaries / "postgres", "-D", folder / "data", "-k", folder, "-h", ""]
+def _serve(binaries: Path, folder: Path, identity: dict[str, object], *, fsync: bool) -> Iterator[Server]:
+    command = [
+        binaries / "postgres",
+        "-D",
+        folder / "data",
+        "-k",
+        folder,
+        "-h",
+        "",
+        "-c",
+        f"fsync={'on' if fsync else 'off'}",
+    ]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stderr=log, cwd=folder, **identity)
     server = Server(binaries, folder, identity)
@@ -95,7 +108,7 @@ def _serve(binaries: Path, folder: Path, identity: dict[str, object]) -> Iterato
         _await(server, process, folder / "log")
         yield server
     finally:
-        process.send_signal(signal.SIGINT)  # "fast" shutdown: does not wait for clients
+        process.send_signal(signal.SIGQUIT)  # "immediate" shutdown: the data are thrown away
         try:
             process.wait(START_S)
         except subprocess.TimeoutExpired:

@@ -1,0 +1,72 @@
+"""Processes that share a store, and processes that are killed: nothing is lost, nothing is sent twice."""
+
+import asyncio
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+from sqlalchemy import select
+
+from essence.store import open_store
+from essence.store.tables import inbox, outbox
+from tests.store_cases import SETTINGS
+from tests.store_worker import CHATS
+
+ROOT = Path(__file__).parents[2]
+KILLS = 3
+
+
+async def start(url: str, worker: str, messages: int, platform: Path) -> asyncio.subprocess.Process:
+    command = [sys.executable, "-m", "tests.store_worker", url, worker, str(messages), str(platform)]
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=pipe, stderr=pipe)
+
+
+async def promised(process: asyncio.subprocess.Process, *, kill_after: int | None = None) -> list[str]:
+    """What it printed, up to so many lines; then it is killed."""
+    lines: list[str] = []
+    while (line := await process.stdout.readline()) and line.endswith(b"\n"):
+        lines.append(line.decode().strip())
+        if len(lines) == kill_after:
+            process.kill()
+    errors = (await process.stderr.read()).decode()
+    await process.wait()
+    assert not errors
+    return lines
+
+
+async def rows(url: str, query):
+    async with open_store(url, SETTINGS) as store:
+        return await store._database.run(lambda connection: connection.execute(query).all())
+
+
+async def test_a_process_that_is_killed_at_any_moment_loses_nothing_and_sends_nothing_twice(durable_url, tmp_path):
+    platform, messages = tmp_path / "platform", 200
+    dice, seen = random.Random(durable_url[:6]), []
+    for _ in range(KILLS):
+        process = await start(durable_url, "w", messages, platform)
+        seen += await promised(process, kill_after=dice.randint(1, 150))
+    seen += await promised(await start(durable_url, "w", messages, platform))
+
+    ended = await rows(durable_url, select(inbox.c.key, inbox.c.outcome))
+    parts = {row.key: row for row in await rows(durable_url, select(outbox))}
+    sent = Counter(platform.read_text().split())
+    assert {row.key for row in ended} == {f"telegram:{number % CHATS}:{number}" for number in range(messages)}
+    assert {row.outcome for row in ended} == {"answered"}
+    assert max(Counter(line for line in seen if line.startswith("finished")).values()) == 1
+    assert max(sent.values()) == 1
+    assert {row.state for row in parts.values()} == {"sent"}
+    unsent = parts.keys() - sent.keys()
+    assert all(parts[key].assumed for key in unsent)  # each loss of the open window is marked
+    assert len(unsent) <= KILLS * CHATS
+
+
+async def test_two_processes_share_a_store_and_answer_each_message_once(durable_url, tmp_path):
+    platform, messages = tmp_path / "platform", 1000
+    processes = [await start(durable_url, worker, messages, platform) for worker in ("a", "b")]
+    seen = [await promised(process) for process in processes]
+    finished = [line for lines in seen for line in lines if line.startswith("finished")]
+    assert len(finished) == len(set(finished)) == messages
+    assert sorted(platform.read_text().split()) == sorted(line.split()[1] for line in finished)
+    assert all(any(line.startswith("finished") for line in lines) for lines in seen)

@@ -1,0 +1,178 @@
+"""Databases are brought up to date when they are opened, and what can't be opened says why."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, insert, text
+
+import essence.store
+from essence.errors import ConfigError, StoreError, TooSlow, Unreachable
+from essence.store import open_store, schema
+from essence.store.records import message_json
+from essence.store.tables import REVISION, chats, inbox, metadata
+from tests.store_cases import HERE, SETTINGS, START, note
+
+MIGRATIONS = Path(essence.store.__file__).parent / "migrations"
+
+
+def differences(connection) -> list[object]:
+    return compare_metadata(MigrationContext.configure(connection), metadata)
+
+
+async def test_the_migrations_make_the_tables_that_the_code_expects(durable_url):
+    async with open_store(durable_url, SETTINGS) as store:
+        assert await store._database.run(differences) == []
+
+
+def test_the_newest_migration_is_the_one_that_the_code_expects():
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == REVISION
+
+
+def test_there_are_no_other_tables():
+    assert set(metadata.tables) == {"chats", "inbox", "outbox", "turns", "preferences"}
+
+
+async def test_a_store_of_the_first_revision_is_opened_with_what_it_holds(file_url):
+    engine = create_engine(file_url)
+    with engine.begin() as connection:
+        schema.upgrade(connection, "0001")
+        connection.execute(insert(chats).values(chat="telegram/7", open=1, turn=1, fence=0, touched_at=START))
+        row = {"key": note(1).key, "chat": "telegram/7", "person": "telegram/1", "message": message_json(note(1))}
+        times = {"sent_at": START, "received_at": START, "deadline_at": START}
+        connection.execute(insert(inbox).values(**row, **times, attempts=0, fence=0, reason=""))
+    engine.dispose()
+    async with open_store(file_url, SETTINGS) as store:
+        assert await store._database.run(schema.revision) == REVISION
+        assert await store.conversations.reset(HERE) == 0
+        assert (await store.inbox.claim("w", lease_s=30)).message == note(1)
+
+
+async def test_a_store_of_a_newer_june_is_refused_and_left_as_it_is(durable_url):
+    async with open_store(durable_url, SETTINGS) as store:
+        newer = text("UPDATE alembic_version SET version_num = '9999'")
+        await store._database.run(lambda connection: connection.execute(newer).rowcount)
+    with pytest.raises(ConfigError, match="newer June"):
+        async with open_store(durable_url, SETTINGS):
+            pass
+
+
+async def test_many_may_open_a_new_store_at_once(durable_url):
+    code = (
+        "import asyncio, sys; from essence.store import open_store; from essence.config import StoreSettings\n"
+        "async def main():\n"
+        "    async with open_store(sys.argv[1], StoreSettings()) as store: print(await store.inbox.backlog())\n"
+        "asyncio.run(main())"
+    )
+    command = [sys.executable, "-c", code, durable_url]
+    pipe = asyncio.subprocess.PIPE
+    processes = [await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe) for _ in range(3)]
+    for process in processes:
+        out, err = await process.communicate()
+        assert (out.strip(), err) == (b"()", b"")
+
+
+@pytest.mark.parametrize("url", ["", "redis://x", "sqlite://", "sqlite:///:memory:", "postgresql://u:secret@h:port/db"])
+async def test_a_url_that_can_t_be_used_is_explained_without_its_password(url):
+    with pytest.raises(ConfigError, match="STORE_URL") as caught:
+        async with open_store(url, SETTINGS):
+            pass
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_server_that_is_not_there_is_unreachable():
+    with pytest.raises(Unreachable):
+        async with open_store("postgresql://june@127.0.0.1:1/june", SETTINGS):
+            pass
+
+
+async def test_a_database_that_is_not_there_is_named_as_such(postgresql):
+    with pytest.raises(ConfigError, match="createdb"):
+        async with open_store(postgresql.new_database().replace("@/june", "@/none"), SETTINGS):
+            pass
+
+
+async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path):
+    path = tmp_path / "june.db"
+    path.write_text("Dear diary, " * 1000)
+    with pytest.raises(StoreError, match="no SQLite database"):
+        async with open_store(f"sqlite:///{path}", SETTINGS):
+            pass
+    assert path.read_text() == "Dear diary, " * 1000
+
+
+async def test_a_folder_that_can_t_be_written_is_named():
+    with pytest.raises(StoreError, match="/proc/june"):
+        async with open_store("sqlite:////proc/june/june.db", SETTINGS):
+            pass
+
+
+async def test_a_full_disk_is_named_and_what_was_accepted_is_kept(file_url):
+    async with open_store(file_url, SETTINGS) as store:
+
+        async def allow(pages: str) -> int:
+            pragma = f"PRAGMA max_page_count={pages}"
+            return await store._database.run(lambda connection: connection.exec_driver_sql(pragma).scalar_one())
+
+        async def receive(count: int) -> list[bool | BaseException]:
+            large = (note(number, text="x" * 10_000) for number in range(count))
+            return await asyncio.gather(*map(store.inbox.receive, large), return_exceptions=True)
+
+        await allow("60")
+        results = await receive(40)
+        accepted = [result for result in results if result is True]
+        refused = [result for result in results if result is not True]
+        assert accepted
+        assert refused
+        assert all(isinstance(error, StoreError) and "disk is full" in str(error) for error in refused)
+        assert len(await store.inbox.waiting(HERE)) == len(accepted)
+        await allow("100000")
+        assert sum(1 for result in await receive(40) if result is True) == len(refused)
+
+
+async def test_a_read_only_store_is_named_and_what_was_accepted_is_kept(file_url):
+    async with open_store(file_url, SETTINGS) as store:
+        await store.inbox.receive(note(1))
+        await store._database.run(lambda connection: connection.exec_driver_sql("PRAGMA query_only=1"))
+        with pytest.raises(StoreError, match="read-only"):
+            await store.inbox.receive(note(2))
+    async with open_store(file_url, SETTINGS) as store:
+        assert await store.inbox.waiting(HERE) == (note(1),)
+
+
+async def test_a_store_that_another_process_holds_is_too_slow_not_broken(file_url):
+    impatient = SETTINGS.model_copy(update={"store_deadline_s": 0.1})
+    async with open_store(file_url, impatient) as store:
+        engine = create_engine(file_url)
+        with engine.connect() as other:
+            other.exec_driver_sql("BEGIN IMMEDIATE")
+            with pytest.raises(TooSlow):
+                await store.inbox.receive(note(1))
+        engine.dispose()
+        await store.inbox.receive(note(1))
+        assert await store.inbox.waiting(HERE) == (note(1),)
+
+
+async def test_a_file_of_conversations_is_readable_by_its_owner_alone(file_url):
+    async with open_store(file_url, SETTINGS):
+        folder = Path(file_url.removeprefix("sqlite:///")).parent
+        assert {path.stat().st_mode & 0o077 for path in folder.glob("june.db*")} == {0}
+
+
+async def test_what_was_committed_is_on_the_disk(file_url):
+    async with open_store(file_url, SETTINGS) as store:
+        pragmas = {}
+        for name in ("journal_mode", "synchronous"):
+            read = f"PRAGMA {name}"
+            pragmas[name] = await store._database.run(lambda c, read=read: c.exec_driver_sql(read).scalar_one())
+        assert pragmas == {"journal_mode": "wal", "synchronous": 2}  # 2 is FULL
+
+
+def test_naming_the_store_loads_no_database_library():
+    code = "import sys, essence.store; print({'sqlalchemy', 'alembic', 'asyncpg'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

@@ -8,9 +8,10 @@ import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 
-from essence.fakes.discord import Broken, DiscordServer, TooMany, point_discord_py
+from essence.fakes.discord import Broken, DiscordServer, LostAnswer, TooMany, point_discord_py
 from tests import discord_spec
 
 with warnings.catch_warnings():
@@ -359,3 +360,26 @@ async def test_an_error_carries_discord_s_own_code(server):
         with pytest.raises(discord.Forbidden) as caught:
             await person.send("hi")
     assert caught.value.code == 50007
+
+
+async def test_a_message_that_was_sent_with_its_answer_lost_is_sent_once_with_a_nonce(server):
+    ann = server.user("Ann")
+    async with running(Bot(), server) as bot:
+        channel = await bot.create_dm(discord.Object(int(ann.user_id)))
+        server.faults.next(LostAnswer(), method="POST", path="/channels/*/messages")
+        with pytest.raises(aiohttp.ClientError):
+            await channel.send("once", nonce="key-1")
+        await channel.send("once", nonce="key-1")
+    assert [post.text for post in ann.dm.posts()] == ["once"]
+
+
+async def test_a_client_comes_back_after_the_platform_was_down(server, monkeypatch):
+    monkeypatch.setattr("discord.client.ExponentialBackoff.delay", lambda _: 0.01)  # by itself, seconds by chance
+    ann = server.user("Ann")
+    async with running(Bot(), server) as bot:
+        with server.faults.during(Broken(503)):
+            await server.gateway.drop()
+            await ann.says("in the gap")
+            await server.until(lambda: server.calls[-1].status == 503)
+        await until(lambda: bot.resumed == 1 and bot.heard)
+        assert bot.texts == ["in the gap"]

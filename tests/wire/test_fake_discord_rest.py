@@ -458,6 +458,17 @@ async def test_a_broken_connection_leaves_it_open_whether_it_happened(bot, disco
     assert discord.calls[-1].status is None
 
 
+async def test_who_asks_again_with_the_same_nonce_after_a_lost_answer_gets_the_first_message(
+    bot, discord, ann, messages
+):
+    body = {"content": "once", "nonce": "key-1", "enforce_nonce": True}
+    discord.faults.next(LostAnswer())
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await bot("POST", messages, body)
+    _, sent = await bot("POST", messages, body)
+    assert [post.message_id for post in ann.dm.posts()] == [sent["id"]]
+
+
 @pytest.mark.parametrize(("fault", "happened"), [(Hang(after_effect=True), 1), (Hang(), 0)])
 async def test_a_request_may_hang(bot, discord, ann, messages, fault, happened):
     discord.faults.next(fault)

@@ -159,6 +159,12 @@ class Rest:
         return call
 
     async def _before(self, fault: Fault | None, request: web.Request, call: Call) -> web.StreamResponse | None:
+        """What is answered in place of doing what was asked; None: nothing stands in the way."""
+        instead = await self._strike(fault, request, call)
+        self._world.bell.ring()
+        return instead
+
+    async def _strike(self, fault: Fault | None, request: web.Request, call: Call) -> web.StreamResponse | None:
         match fault:
             case TooMany():
                 call.status = 429

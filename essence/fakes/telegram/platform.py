@@ -43,7 +43,7 @@ class Pace:
             self._sent[key].append(at)
 
     def _wait_s(self, sent: deque[float], window: Window, at: float) -> float:
-        while sent and sent[0] <= at - window.seconds:
+        while sent and sent[0] + window.seconds <= at:  # the same sum as below: floats differ in the last bit
             sent.popleft()
         return sent[0] + window.seconds - at if len(sent) >= window.messages else 0.0
 

@@ -14,6 +14,7 @@ import typer
 
 from essence.commands import terminal
 from essence.commands.terminal import out
+from essence.errors import InvalidInput
 
 if TYPE_CHECKING:
     from essence.fakes.telegram import Message, Place, TelegramServer, User
@@ -49,7 +50,11 @@ async def _serve(port: int, name: str, folder: Path) -> None:
     # Here rather than above: `fake-telegram --help` needs none of it.
     from essence.fakes.telegram import TelegramServer
 
-    async with TelegramServer(port=port) as telegram:
+    try:
+        server = TelegramServer(port=port)
+    except OSError as error:
+        raise InvalidInput(f"Port {port} is taken. Choose another with --port, or 0 for a free one.") from error
+    async with server as telegram:
         user = telegram.user(name)
         out.print(_environment(telegram, user), markup=False, soft_wrap=True)
         out.print(HELP, markup=False)

@@ -1,6 +1,7 @@
 """The command as a person uses it: a process of its own, typed to."""
 
 import asyncio
+import socket
 import sys
 
 import pytest
@@ -46,6 +47,13 @@ async def test_a_person_talks_to_a_bot_in_the_terminal(tmp_path):
 async def two_updates(bot: Bot):
     updates = await bot.get_updates(timeout=10)
     return updates if len(updates) == 2 else [*updates, *await bot.get_updates(updates[0].update_id + 1, timeout=10)]
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_do(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["fake-telegram", "--port", str(port)]) == 1
+    assert f"Port {port} is taken. Choose another with --port" in capsys.readouterr().err
 
 
 def test_help_tells_what_the_command_is_for(capsys):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from essence import observe
 from essence.audio import Pcm
 from essence.chat.codec import Codec, Encoding
 from essence.chat.events import AudioPart, Outlet, VoiceFailed
@@ -13,7 +14,7 @@ from essence.chat.playout import Playout
 from essence.chat.speakable import speakable
 from essence.chat.think import Pieces
 from essence.chat.timings import Stopwatch
-from essence.errors import JuneError
+from essence.errors import EngineError, JuneError
 from essence.ports import Synthesizer
 
 
@@ -36,8 +37,8 @@ class Speaker:
                 await self._say(piece, language, voice)
                 await self._parts.send_if_due(pieces)
             await self._parts.send()
-        except JuneError as error:
-            self._outlet.put(VoiceFailed(error))
+        except Exception as error:  # noqa: BLE001 (whatever breaks the voice, the text goes on; see `_as_june`)
+            self._outlet.put(VoiceFailed(_as_june(error)))
             while await pieces.get() is not None:
                 pass
 
@@ -65,6 +66,14 @@ class Speaker:
     async def _chunk(self, speech: AsyncGenerator[Pcm]) -> Pcm | None:
         with self._stopwatch.busy("tts"):
             return await anext(speech, None)
+
+
+def _as_june(error: Exception) -> JuneError:
+    """The error that the person is told; one that nobody foresaw is logged with its traceback."""
+    if isinstance(error, JuneError):
+        return error
+    observe.logger().error("voice_crashed", exc_info=error)
+    return EngineError("The voice failed unexpectedly; the answer goes on in writing. The log tells more.")
 
 
 class _Parts:

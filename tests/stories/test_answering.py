@@ -141,6 +141,16 @@ async def test_a_voice_that_fails_costs_no_text():
     assert isinstance(events[-1], Done)
 
 
+async def test_a_bug_of_the_voice_costs_no_text_either():
+    model = ScriptedModel(" ".join([FOUR] * 30), token_s=0.01)
+    voice = _BreaksAfter(2, RuntimeError("nobody foresaw this"))
+    events = await told(pipeline(model=model, voice=voice).answer_note(NOTE))
+    assert written(events) == " ".join([FOUR] * 30)
+    [failed] = [event.error for event in events if isinstance(event, VoiceFailed)]
+    assert isinstance(failed, EngineError)
+    assert "nobody foresaw" not in str(failed)
+
+
 async def test_a_language_without_a_voice_is_answered_in_text_with_the_reason():
     events = await told(pipeline().answer_text("Сәлем", language="kk"))
     [failed] = [event for event in events if isinstance(event, VoiceFailed)]
@@ -221,16 +231,17 @@ async def test_the_metrics_tell_the_same_times_as_the_answer():
 
 
 class _BreaksAfter(ToneSynthesizer):
-    def __init__(self, pieces: int) -> None:
+    def __init__(self, pieces: int, error: Exception | None = None) -> None:
         super().__init__()
         self._left = pieces
+        self._error = error or EngineError("The voice broke. Restart the tts service.")
 
     async def synthesize(
         self, text: str, *, voice: str | None = None, language: str | None = None
     ) -> AsyncGenerator[Pcm]:
         self._left -= 1
         if self._left < 0:
-            raise EngineError("The voice broke. Restart the tts service.")
+            raise self._error
         async for pcm in super().synthesize(text, voice=voice, language=language):
             yield pcm
 

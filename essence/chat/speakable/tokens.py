@@ -172,7 +172,8 @@ class _Speller:
     def _words(self, number: str | Decimal) -> str:
         value = words.parsed(number, self._language) if isinstance(number, str) else number
         if value is None:  # "3,5" where a comma is no decimal sign: two numbers
-            return ", ".join(self._words(part) for part in str(number).split(","))
+            parts = str(number).split(",") if "," in str(number) else regex.findall(r"\d+", str(number))
+            return ", ".join(self._words(part) for part in parts if part)
         return words.in_words(value, self._language)
 
     def _sign(self, sign: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 import regex
@@ -49,7 +49,7 @@ _GROUPED = regex.compile(r"\d{1,3}(?:([.,\u00a0\u202f'’ ])\d{3})(?:\1\d{3})*(?
 def parsed(number: str, language: str) -> Decimal | None:
     """Read "1,299.50", "1.299,50" or "1 299,50"; where it could be either, as the language writes it.
 
-    None where it is no number in this language, such as "3,5" in English, which is a list.
+    None where it is no number in this language, such as "3,5" in English, which is a list, or "1.2.3" in any.
     """
     decimal, _ = separators_of(language)
     grouped = _GROUPED.fullmatch(number)
@@ -62,7 +62,10 @@ def parsed(number: str, language: str) -> Decimal | None:
         )
     if "," in number and decimal != ",":
         return None
-    return Decimal(number.replace(",", "."))
+    try:
+        return Decimal(number.replace(",", "."))
+    except InvalidOperation:  # "299.003.14": several points
+        return None
 
 
 @lru_cache(maxsize=4096)

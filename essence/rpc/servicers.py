@@ -36,6 +36,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 READ_OUT_S = 2.0
 """How long a failed call still takes audio, so that its client hears why: enough for any note on a home network."""
 
+NEXT_MESSAGE_S = 30.0
+"""How long a call waits for the audio it has asked its client for. It holds a place in the engine's queue meanwhile, so
+a client that opens calls and sends nothing must not keep others out."""
+
 
 class Desk(Generic[P]):
     """Where a servicer finds its player, and how it answers a call."""
@@ -136,17 +140,27 @@ async def _read_out(requests: AsyncIterator[speech_to_text_pb2.TranscribeRequest
 async def _options(
     requests: AsyncIterator[speech_to_text_pb2.TranscribeRequest],
 ) -> speech_to_text_pb2.TranscribeOptions:
-    first = await anext(requests, None)
+    first = await _next(requests)
     if first is None or first.WhichOneof("part") != "options":
         raise InvalidInput("The first message of Transcribe must hold the options.")
     return first.options
 
 
 async def _audio(requests: AsyncIterator[speech_to_text_pb2.TranscribeRequest], rate: int) -> AsyncGenerator[Pcm]:
-    async for request in requests:
+    while (request := await _next(requests)) is not None:
         if request.WhichOneof("part") != "audio":
             raise InvalidInput("After the first message, Transcribe takes audio alone.")
         yield convert.pcm_from_wire(request.audio, rate)
+
+
+async def _next(
+    requests: AsyncIterator[speech_to_text_pb2.TranscribeRequest],
+) -> speech_to_text_pb2.TranscribeRequest | None:
+    try:
+        async with asyncio.timeout(NEXT_MESSAGE_S):
+            return await anext(requests, None)
+    except TimeoutError as error:
+        raise TooSlow(f"The client sent nothing for {NEXT_MESSAGE_S:g} s. Send the note again.") from error
 
 
 class TextToSpeech(text_to_speech_pb2_grpc.TextToSpeechServicer):

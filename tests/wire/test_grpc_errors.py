@@ -13,7 +13,7 @@ from essence.config import LlmEngine, SttEngine, TtsEngine
 from essence.dialogue import ModelEvent, TextDelta, ToolSpec, Transcript, Turn
 from essence.errors import JuneError
 from essence.fakes import ScriptedModel, ScriptedTranscriber, ToneSynthesizer
-from essence.rpc import client
+from essence.rpc import client, servicers
 from essence.rpc.server import LANGUAGE_MODEL, SPEECH_TO_TEXT, TEXT_TO_SPEECH, Limits, RpcServer, serving
 from essence.rpc.v1 import speech_to_text_pb2, speech_to_text_pb2_grpc
 
@@ -277,6 +277,21 @@ async def test_a_client_that_breaks_the_protocol_is_told_how(requests: list[obje
             with pytest.raises(grpc.aio.AioRpcError, match=says) as caught:
                 [answer async for answer in call]
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("after", ["nothing", "options"])
+async def test_a_client_that_sends_nothing_does_not_hold_its_place(monkeypatch: pytest.MonkeyPatch, after: str) -> None:
+    monkeypatch.setattr(servicers, "NEXT_MESSAGE_S", 0.1)
+    options = speech_to_text_pb2.TranscribeRequest(options=speech_to_text_pb2.TranscribeOptions(rate=16_000))
+    async with serving(SPEECH_TO_TEXT, ScriptedTranscriber("hi")) as url:
+        async with grpc.aio.insecure_channel(url.removeprefix("grpc://")) as channel:
+            call = speech_to_text_pb2_grpc.SpeechToTextStub(channel).Transcribe()
+            if after == "options":
+                await call.write(options)
+            assert await asyncio.wait_for(call.code(), 10) is grpc.StatusCode.DEADLINE_EXCEEDED
+        async with client.open_transcriber(url, SttEngine()) as far:
+            [transcript] = [t async for t in far.transcribe(second_of_silence())]
+    assert transcript.text == "hi"
 
 
 @pytest.mark.parametrize("url", ["grpc://", "grpc://host", "grpc://:50052", "grpc://host:port", "grpc:50052"])

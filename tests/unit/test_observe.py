@@ -84,6 +84,13 @@ def test_below_its_level_nothing_is_written(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("library", ["httpx", "httpx2", "openai"])
+def test_a_library_that_tells_of_every_request_is_quiet(library: str, capsys: pytest.CaptureFixture[str]) -> None:
+    observe.set_up("test", level="info")
+    logging.getLogger(library).info("HTTP Request: POST")
+    assert capsys.readouterr().err == ""
+
+
 def value(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 

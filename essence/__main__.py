@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 
 from essence import __version__
@@ -30,8 +31,20 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one service or command; the exit code is 0, 1 (it failed) or 2 (it was called wrongly)."""
-    arguments = sys.argv[1:] if argv is None else argv
+    """Run one service or command; the exit code is 0, 1 (it failed), 2 (it was called wrongly) or 130 (Ctrl-C)."""
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except KeyboardInterrupt:  # while modules load; later, whoever runs answers it
+        return 130
+    except BrokenPipeError:  # whoever reads the output, such as head, has seen enough
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return 0

@@ -115,13 +115,13 @@ def _verify(shelf: models.Shelf, wanted: list[models.Model], console: Console) -
 
 def _table(shelf: models.Shelf, *, rehash: bool) -> Table:
     table = Table(box=None, pad_edge=False)
-    for column in ("model", "size", "here", "sets", "licence"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("what it is")
+    for column in ("model", "size", "here", "what it is"):
+        table.add_column(column, overflow="fold")
     for model in models.CATALOGUE.values():
         here = "yes" if shelf.edition(model, rehash=rehash) else "no"
         sets = ", ".join(name for name, members in models.SETS.items() if model in members)
-        table.add_row(model.name, _megabytes(model.size_bytes), here, sets, model.licence, model.summary)
+        told = f"{model.summary}\nlicence {model.licence}; in sets {sets}"
+        table.add_row(model.name, _megabytes(model.size_bytes), here, told)
     return table
 
 

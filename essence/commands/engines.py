@@ -88,9 +88,8 @@ def _url(engine: Engine) -> str:
 
 def _table(lines: list[Line]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for column in ("role", "URL", "here"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("what it is, what it lacks")
+    for column in ("role", "URL", "here", "what it is, what it lacks"):
+        table.add_column(column, overflow="fold")
     for line in lines:
         here = "if reachable" if line.far else "[green]yes[/green]" if line.usable else "[red]no[/red]"
         pairs = zip(line.lacks, line.mend, strict=True)

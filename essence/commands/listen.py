@@ -58,12 +58,14 @@ async def _listen(file: Path, language: str | None, *, words: bool, quiet: bool)
         aclosing(transcriber.transcribe(sound, language=language, word_times=words)) as transcripts,
     ):
         shown = ""
-        async for transcript in transcripts:
-            if not quiet and transcript.text.startswith(shown):
-                print(transcript.text[len(shown) :], end="", flush=True)
-                shown = transcript.text
-        if shown:
-            print()
+        try:
+            async for transcript in transcripts:
+                if not quiet and transcript.text.startswith(shown):
+                    print(transcript.text[len(shown) :], end="", flush=True)
+                    shown = transcript.text
+        finally:  # an error starts on a line of its own
+            if shown:
+                print()
     return transcript
 
 

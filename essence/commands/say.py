@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from essence import config
 from essence.commands import terminal
@@ -38,12 +39,21 @@ def say(
     """Speak a text into a file."""
     from essence.audio import encode_voice, encode_wav  # not needed for --help
 
-    text = sys.stdin.read() if text == "-" else text
+    terminal.check_output(output)
+    text = _standard_input() if text == "-" else terminal.typed(text)
     sounds = asyncio.run(_say(text, language, voice or None))
     if not sounds:
         raise InvalidInput("There is nothing to say in this text. Give it a word or two.")
     output.write_bytes(encode_wav(sounds) if output.suffix == ".wav" else encode_voice(sounds).data)
-    out.print(f"{sum(pcm.duration_s for pcm in sounds):.1f} s of speech: [bold]{output}[/bold]")
+    out.print(
+        f"{sum(pcm.duration_s for pcm in sounds):.1f} s of speech: [bold]{escape(str(output))}[/bold]", soft_wrap=True
+    )
+
+
+def _standard_input() -> str:
+    if sys.stdin is None:  # closed by whoever started this
+        raise InvalidInput("Standard input is closed. Give the text as an argument, or pipe it in.")
+    return sys.stdin.buffer.read().decode("utf-8", "replace")
 
 
 async def _say(text: str, language: str, voice: str | None) -> list[Pcm]:

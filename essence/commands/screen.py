@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
+from rich.markup import escape
 from rich.table import Table
 
 from essence.chat.events import AudioPart, Done, Event, Heard, VoiceFailed
@@ -13,10 +15,18 @@ from essence.dialogue import TextDelta
 
 
 class Screen:
-    """Shows an answer as it comes, and writes its sound to a file."""
+    """Shows an answer as it comes, and writes its sound to a file; leaving it ends a line that was cut off."""
 
     def __init__(self, output: Path) -> None:
         self._output, self._spoken = output, False
+        self._in_line = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._in_line:
+            out.print()
 
     def show(self, event: Event) -> None:
         match event:
@@ -28,20 +38,23 @@ class Screen:
                     f"words {transcript.confidence:.0%}; {transcript.duration_s:.1f} s of sound)[/dim]"
                 )
                 out.print("[bold]June:[/bold] ", end="")
+                self._in_line = True
             case Heard():
                 out.print("I heard no speech in this note.")
             case TextDelta(text):
                 out.print(text, end="", markup=False, highlight=False, soft_wrap=True)
+                self._in_line = True
             case VoiceFailed(error):
-                out.print(f"\n[yellow]No spoken answer:[/yellow] {error}")
+                out.print(f"\n[yellow]No spoken answer:[/yellow] {escape(str(error))}", soft_wrap=True)
             case AudioPart(note=note):
                 self._output.write_bytes(note.data)
                 self._spoken = True
             case Done(cut=cut, timings=timings):
+                self._in_line = False
                 out.print("" if not cut else "\n[yellow](The answer was cut at LLM_MAX_TOKENS.)[/yellow]")
                 out.print(timings_table(timings))
                 if self._spoken:
-                    out.print(f"Spoken answer: [bold]{self._output}[/bold]", soft_wrap=True)
+                    out.print(f"Spoken answer: [bold]{escape(str(self._output))}[/bold]", soft_wrap=True)
 
 
 def timings_table(timings: Timings) -> Table:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from essence import config
 from essence.commands import terminal
@@ -38,9 +39,8 @@ def talk(
         raise typer.BadParameter("give a voice note, or a question with --text")
     if note is not None and output.resolve() == note.resolve():
         raise typer.BadParameter("the answer would overwrite the note; name another file with --output")
-    if not output.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {output.parent} for the answer")
-    asyncio.run(_talk(note, text, output, language or None, voice or None))
+    terminal.check_output(output)
+    asyncio.run(_talk(note, terminal.typed(text), output, language or None, voice or None))
 
 
 async def _talk(note: Path | None, text: str, output: Path, language: str | None, voice: str | None) -> None:
@@ -61,17 +61,19 @@ async def _talk(note: Path | None, text: str, output: Path, language: str | None
     start = loop.time()
     async with open_players(settings) as players:
         loading.stop()
-        out.print(f"[dim]Engines ready after {loop.time() - start:.1f} s: {_engines(settings)}[/dim]", soft_wrap=True)
+        out.print(
+            f"[dim]Engines ready after {loop.time() - start:.1f} s: {escape(_engines(settings))}[/dim]", soft_wrap=True
+        )
         pipeline = Pipeline(players.transcriber, players.model, players.synthesizer, playout=WHOLE)
         system = (Turn("system", settings.june_system_prompt),)
         if note is not None:
             events = pipeline.answer_note(note, system, language=language, voice=voice)
         else:
             events = pipeline.answer_text(text, system, language=language, voice=voice)
-        screen = Screen(output)
-        async with aclosing(events):
-            async for event in events:
-                screen.show(event)
+        with Screen(output) as screen:
+            async with aclosing(events):
+                async for event in events:
+                    screen.show(event)
 
 
 def _engines(settings: config.Assistant) -> str:

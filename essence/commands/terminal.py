@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import typer
 from rich.console import Console
 
@@ -27,9 +30,31 @@ def run(app: typer.Typer, name: str, argv: list[str], settings: type[config.Sett
         return left.code if isinstance(left.code, int) else 1
     except JuneError as error:
         return _failed(error.code, str(error))
+    except BrokenPipeError:  # nobody reads the output any more, and an error would not be read either
+        raise
     except OSError as error:  # a file or folder that the person named can't be read or written
-        return _failed("file_error", f"{error.strerror}: {error.filename}")
+        named = "" if error.filename is None else f": {error.filename}"
+        return _failed("file_error", f"{error.strerror or error}{named}")
     return 0
+
+
+def check_output(path: Path) -> None:
+    """Refuse a file that can't be written before any work goes into what it would hold.
+
+    Raises:
+        typer.BadParameter: It is a folder, its folder doesn't exist, or it may not be written.
+    """
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; name a file with --output")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {path.parent} for {path.name}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise typer.BadParameter(f"{path} may not be written; name another file with --output")
+
+
+def typed(text: str) -> str:
+    """An argument as UTF-8, whatever the locale: Python keeps bytes that it can't decode as lone surrogates."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _quiet_logs(name: str) -> None:

@@ -18,6 +18,15 @@ def test_the_list_names_every_model_and_fetches_nothing(capsys, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_list_fits_a_terminal_of_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert download_models.main(["--list"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in CATALOGUE)
+    assert "Whisper base for CTranslate2" in shown
+    assert "…" not in shown
+
+
 def test_offline_fails_with_the_names_of_what_lacks(capsys, tmp_path):
     assert download_models.main(["--set", "tiny", "--offline"]) == 1
     said = capsys.readouterr().err

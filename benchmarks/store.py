@@ -147,7 +147,9 @@ async def measure(folder: Path, server_url: str | None) -> list[tuple[str, ...]]
 
 def main() -> None:
     columns = ("store", "messages a second", "of the peer", "receive p50 [ms]", "p95 [ms]")
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, postgresql_url() as server_url:
+    scratch = Path("build").resolve()  # on the disk of the checkout: the system's temporary folder may be memory
+    scratch.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder, postgresql_url() as server_url:
         rows = asyncio.run(measure(Path(folder), server_url))
     show(f"Store: receive + claim + finish, {CHATS} chats", columns, rows)
 

@@ -106,10 +106,8 @@ def _verify(shelf: models.Shelf, wanted: list[models.Model], console: Console) -
         if shelf.edition(model, rehash=True) is not None:
             console.print(f"{model.name}: every SHA-256 is right.")
             continue
-        present = next(
-            (e for e in model.editions if any((shelf.folder(model) / f.path).exists() for f in e.files)), None
-        )
-        faults = shelf.faults(model, present) if present else ["is not here"]
+        here = [e for e in model.editions if any((shelf.folder(model) / f.path).exists() for f in e.files)]
+        faults = min((shelf.faults(model, edition) for edition in here), key=len, default=["is not here"])
         console.print(f"{model.name}: {'; '.join(faults)}.")
 
 

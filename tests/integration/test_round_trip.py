@@ -1,6 +1,7 @@
 """The main job on the real embedded models: what is said is heard, answered and spoken."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -33,6 +34,8 @@ SENTENCES = [
 ]
 ROUND_TRIP_WER_MAX = 0.10
 """Stated limit: Piper's voice, then Ogg/Opus, then Whisper base."""
+SHORT_WER_MAX = 0.4
+"""Of one short sentence: Piper speaks with random variation, and one word in five may be misheard."""
 
 NORMAL = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()])
 
@@ -76,7 +79,8 @@ async def test_a_recorded_question_comes_back_as_a_spoken_answer(players):
     assert isinstance(done, Done)
     assert "Paris" in done.answer
     answers = [await heard(players, event.note.data) for event in events if isinstance(event, AudioPart)]
-    assert "paris" in NORMAL(" ".join(answer.text for answer in answers))
+    understood = NORMAL(" ".join(answer.text for answer in answers))
+    assert jiwer.wer(NORMAL(done.answer), understood) <= SHORT_WER_MAX, understood
     assert done.timings.stt_s > 0
     assert done.timings.tts_s > 0
     assert done.timings.encode_s > 0
@@ -127,7 +131,8 @@ async def test_silence_is_answered_by_nothing(players):
 
 def june(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "essence", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    certain = os.environ | {"LLM_TEMPERATURE": "0"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=certain)
 
 
 async def test_say_and_listen_understand_each_other(tmp_path):
@@ -136,7 +141,7 @@ async def test_say_and_listen_understand_each_other(tmp_path):
     listened = june("listen", str(tmp_path / "fine.ogg"), "--json", "--words")
     assert listened.returncode == 0, listened.stderr
     report = json.loads(listened.stdout)
-    assert "weather is fine" in NORMAL(report["text"])
+    assert jiwer.wer("the weather is fine today", NORMAL(report["text"])) <= SHORT_WER_MAX, report["text"]
     assert [word for segment in report["segments"] for word in segment["words"]]
 
 

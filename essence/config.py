@@ -145,10 +145,10 @@ class StoreSettings(Settings):
     """Where messages, answers and conversations are kept, and for how long."""
 
     store_url: str = Field(
-        default="memory://",
+        default=f"sqlite:///{platformdirs.user_data_dir('june')}/june.db",
         repr=False,
         description="memory:// (gone when the process ends), sqlite:///PATH (one file; four slashes make the path "
-        "absolute) or postgresql://USER:PASSWORD@HOST/DATABASE. May hold a secret.",
+        "absolute) or postgresql://USER:PASSWORD@HOST/DATABASE. Unset: a file in your data folder. May hold a secret.",
     )
     store_deadline_s: float = Field(default=10.0, gt=0, description="Longest wait for the store. [s]")
     store_connections: int = Field(default=8, ge=1, description="Connections to PostgreSQL.")
@@ -207,7 +207,101 @@ class Assistant(Observability, SttEngine, LlmEngine, TtsEngine):
     )
 
 
+class ChatSettings(StoreSettings):
+    """How June behaves in chats, whatever the platform."""
+
+    june_worker_id: str = Field(
+        default="",
+        description="Name of this process among those that share a store, the same after a restart; empty takes the "
+        "service's name and the host's.",
+    )
+    chat_answers: int = Field(default=32, ge=1, description="Messages answered at once.")
+    chat_lease_s: float = Field(
+        default=30.0,
+        gt=1,
+        description="After how long without a sign of life another process takes a message over. [s]",
+    )
+    chat_fresh_s: float = Field(
+        default=900.0,
+        gt=0,
+        description="Messages that were sent longer ago, while June was away, are announced rather than answered. [s]",
+    )
+    chat_slow_s: float = Field(
+        default=6.0, gt=0, description="After how long without a word June says that she is at it. [s]"
+    )
+    chat_max_file_bytes: int = Field(default=64 * 2**20, gt=0, description="Largest file that is fetched. [bytes]")
+    chat_history_turns: int = Field(default=40, ge=0, description="Turns of a conversation that a model is shown.")
+    chat_history_chars: int = Field(
+        default=12_000, ge=0, description="Text of a conversation that a model is shown. [characters]"
+    )
+    rate_limit_url: str = Field(
+        default="memory://",
+        repr=False,
+        description="Where rates are counted: memory:// or redis://HOST:PORT (Redis or Valkey). May hold a secret.",
+    )
+    rate_limit_messages: str = Field(
+        default="20/minute; 200/hour; 1000/day",
+        description="Messages that one person may send; owners are not limited. Empty: no limit.",
+    )
+    rate_limit_audio_s: str = Field(
+        default="1800/minute; 7200/hour; 28800/day",
+        description="Sound that one person may send, in seconds; owners are not limited. Empty: no limit.",
+    )
+
+
+class TelegramService(Process, Assistant, ChatSettings):
+    """`python -m essence telegram`"""
+
+    telegram_token: str = Field(default="", repr=False, description="The bot's token, from @BotFather. Secret.")
+    telegram_owner_users: str = Field(
+        default="", description="Ids of those whose June this is, comma-separated; @userinfobot tells one's own."
+    )
+    telegram_whitelisted_users: str = Field(
+        default="", description="Ids of guests who need no pairing code, comma-separated."
+    )
+    telegram_api_url: str = Field(
+        default="https://api.telegram.org", description="The Bot API server: Telegram's, one's own, or a fake."
+    )
+    telegram_webhook_url: str = Field(
+        default="",
+        description="Public https address whose requests reach TELEGRAM_HTTP_PORT; empty: long polling, which needs none.",
+    )
+    telegram_poll_s: float = Field(default=30.0, gt=0, le=50, description="Longest wait of one poll. [s]")
+    telegram_messages_per_s: float = Field(
+        default=30.0, ge=0, description="Messages sent to all chats together; 0: no limit. [1/s]"
+    )
+    telegram_grpc_port: int = Field(default=50055, ge=0, le=65535, description="gRPC port; 0 takes a free one.")
+    telegram_http_port: int = Field(
+        default=8055, ge=0, le=65535, description="Port of /health, /metrics and the webhook; 0 takes a free one."
+    )
+
+
+class DiscordService(Process, Assistant, ChatSettings):
+    """`python -m essence discord`"""
+
+    discord_token: str = Field(
+        default="", repr=False, description="The bot's token, from the developer portal. Secret."
+    )
+    discord_owner_users: str = Field(
+        default="", description="Ids of those whose June this is, comma-separated (developer mode shows them)."
+    )
+    discord_whitelisted_users: str = Field(
+        default="", description="Ids of guests who need no pairing code, comma-separated."
+    )
+    discord_api_url: str = Field(default="https://discord.com/api/v10", description="REST API: Discord's, or a fake's.")
+    discord_gateway_url: str = Field(default="wss://gateway.discord.gg", description="Gateway: Discord's, or a fake's.")
+    discord_grpc_port: int = Field(default=50056, ge=0, le=65535, description="gRPC port; 0 takes a free one.")
+    discord_http_port: int = Field(
+        default=8056, ge=0, le=65535, description="Port of /health and /metrics; 0 takes a free one."
+    )
+
+
 S = TypeVar("S", bound=Settings)
+
+
+def listed(ids: str) -> frozenset[str]:
+    """The ids of a comma-separated setting; spaces don't matter."""
+    return frozenset(part.strip() for part in ids.split(",") if part.strip())
 
 
 def read(settings: type[S]) -> S:
@@ -252,7 +346,7 @@ def env_example() -> str:
         for name in own:
             field = kind.model_fields[name]
             # A default that depends on who is logged in is left for June to find.
-            default = "" if isinstance(field.default, Path) else field.default
+            default = "" if str(Path.home()) in str(field.default) else field.default
             lines += [f"# {field.description}", f"#{name.upper()}={default}"]
     return "\n".join(lines) + "\n"
 

@@ -179,6 +179,8 @@ class Person:
     person_id: str
     name: str
     username: str = ""
+    language: str = ""
+    """ISO 639-1 code of their application; a hint, not a choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,19 +208,33 @@ class Message:
     """Typed text or a caption."""
     sound: Sound | None = None
     reply_to_id: str | None = None
-    """The message that this one answers."""
+    """The message that this one answers; of a tapped button, the one that bears it."""
     forwarded: bool = False
     """Somebody else's words: never an order."""
+    quoted: str = ""
+    """What the message that this one answers says, as far as the platform tells; empty where June said it."""
+    private: bool = True
+    """Nobody else reads along."""
+    addressed: bool = True
+    """Meant for June: always in private; in a group if it names June, answers her, or is a command for her."""
+    unreadable: str = ""
+    """What else it brings that June can't read, as a person would call it: "a sticker"."""
+    pressed: str = ""
+    """Data of the button that was tapped; the message is nothing but that then."""
+    version: str = ""
+    """Tells an edit from what was there before; empty for the first."""
 
     @property
     def key(self) -> str:
         """Idempotency key of everything that this message causes."""
-        return f"{self.address.platform}:{self.address.chat_id}:{self.message_id}"
+        version = f"~{self.version}" if self.version else ""
+        return f"{self.address.platform}:{self.address.chat_id}:{self.message_id}{version}"
 
 
-Outcome = Literal["answered", "failed", "cancelled", "refused", "silent"]
+Outcome = Literal["answered", "failed", "cancelled", "refused", "silent", "parked"]
 """How a message ended: with its answer; with an error that its sender was told; by `/stop` or a newer message; by a
-rule; or with nothing to say, as when nobody spoke in a group."""
+rule; with nothing to say, as when nobody spoke in a group; or set aside, since it came while June was away, until its
+sender says whether it still matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +249,10 @@ class Claim:
     """1 for the first claim of this message; more where a worker was lost or gave it back."""
     deadline_at: datetime
     """By when the sender must have seen an end."""
+    received_at: datetime
+    """When June got it."""
+    record: str = ""
+    """What `finish` kept of this conversation's last answer; empty where there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,15 +265,97 @@ class Backlog:
     """When the oldest of them was received."""
 
 
+EntityKind = Literal[
+    "bold", "italic", "strikethrough", "spoiler", "code", "pre", "text_link", "blockquote",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A styled stretch of a text, as in Telegram's MessageEntity."""
+
+    kind: EntityKind
+    """Telegram's name for the style."""
+    offset: int
+    """Where it begins, in UTF-16 units."""
+    length: int
+    """In UTF-16 units, at least 1."""
+    url: str | None = None
+    """Of a text_link."""
+    language: str | None = None
+    """Of a pre, where it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class RichText:
+    """One message's text as its platform takes it: never empty, without white space around it."""
+
+    text: str
+    """What is sent; on Discord with its Markdown in it."""
+    entities: tuple[Entity, ...] = ()
+    """Telegram: by rising offset, the longer first; any two are nested or disjoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Something to tap below a message."""
+
+    label: str
+    data: str
+    """What comes back as `Message.pressed`: at most 64 bytes (https://core.telegram.org/bots/api#inlinekeyboardbutton)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One message that June sends: text, a voice message, or both where the platform can."""
+    """One message that June sends, rendered for its platform: text, or a voice message with or without a caption."""
 
     text: str = ""
-    """Markdown."""
+    """As `RichText.text`; with a voice message, its caption."""
     voice: VoiceNote | None = None
     reply_to_id: str | None = None
     """The message that this one answers."""
+    entities: tuple[Entity, ...] = ()
+    """Styles of `text`, as in `RichText`."""
+    spoken: str = ""
+    """The stretch of the answer's Markdown that `voice` speaks: where another worker goes on after a crash."""
+    buttons: tuple[Button, ...] = ()
+
+
+Markup = Literal["telegram", "discord", "plain"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelProfile:
+    """What a platform can take, as data."""
+
+    platform: Platform
+    markup: Markup
+    """How an answer's Markdown is rendered for it."""
+    text_units: int
+    """Longest text of a message, in UTF-16 units."""
+    caption_units: int
+    """Longest caption of a voice message, in UTF-16 units; 0 where voice messages have none."""
+    edit_every_s: float
+    """Least time between two changes of one private chat."""
+    group_edit_every_s: float
+    """The same of a group."""
+    typing_s: float
+    """How long the platform shows "is typing …" before it must be told again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """How a channel gets on with its platform since the process started."""
+
+    connected: bool
+    account: str = ""
+    """Who June is there, such as @june_bot; empty before she is known."""
+    troubles: tuple[tuple[str, int], ...] = ()
+    """What went wrong and how often, such as ("429", 2), most frequent first."""
+
+
+Sign = Literal["heard", "writing", "speaking"]
+"""What a person is shown at once: that June has it; that she is typing; that she is recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,8 +393,9 @@ class Part:
     """What the last failure was."""
 
 
-AnswerForm = Literal["auto", "text", "voice", "both"]
-"""`auto`: a voice message is answered by voice, text by text."""
+AnswerForm = Literal["auto", "text", "voice", "both", "caption"]
+"""`auto`: a voice message is answered by voice and text beside it, text by text alone. `caption`: by voice, with its
+words as the caption where the platform has captions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,3 +406,16 @@ class Preferences:
     """ISO 639-1 code."""
     voice: str | None = None
     answer: AnswerForm = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Somebody who asked to be let in."""
+
+    platform: Platform
+    person: Person
+    code: str
+    """What the owner approves; upper case, without characters that look alike."""
+    asked_at: datetime
+    approved_at: datetime | None = None
+    """None: the owner has not answered."""

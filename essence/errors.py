@@ -13,6 +13,8 @@
     │   ├── EngineMissing     UNIMPLEMENTED        no   … isn't installed here
     │   └── EngineBusy        RESOURCE_EXHAUSTED   yes  … its queue is full
     ├── StoreError            INTERNAL             no   the store can't keep or read: disk full, read-only, damaged
+    ├── RateLimited           RESOURCE_EXHAUSTED   yes  a platform takes no more for a while
+    ├── Uncertain             UNAVAILABLE          no   a request's answer was lost: it may have been done, or not
     ├── Unreachable           UNAVAILABLE          yes  no connection, or it broke
     └── TooSlow               DEADLINE_EXCEEDED    yes  a deadline passed
 
@@ -116,6 +118,26 @@ class StoreError(JuneError):
     """The store can't keep or read what it was asked to: its disk is full, read-only or damaged."""
 
     code = "store_error"
+
+
+class RateLimited(JuneError):
+    """A platform takes no more requests for a while."""
+
+    code = "rate_limited"
+    grpc_status = "RESOURCE_EXHAUSTED"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        """`retry_after_s`: what the platform asks for."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Uncertain(JuneError):
+    """A request went out and its answer was lost: it may have been done, so doing it again may do it twice."""
+
+    code = "uncertain"
+    grpc_status = "UNAVAILABLE"
 
 
 class Unreachable(JuneError):

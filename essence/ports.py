@@ -15,7 +15,7 @@ Common to all roles:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -23,15 +23,22 @@ from essence.audio import Pcm
 from essence.dialogue import (
     Address,
     Backlog,
+    Button,
+    ChannelProfile,
+    ChannelState,
     Claim,
     Message,
     ModelEvent,
     Outcome,
+    Pairing,
     Part,
+    Person,
     Platform,
     Preferences,
     Receipt,
     Reply,
+    Sign,
+    Sound,
     ToolSpec,
     Transcript,
     Turn,
@@ -96,6 +103,130 @@ class LanguageModel(Protocol):
         ...
 
 
+Receive = Callable[[Message], Awaitable[None]]
+"""Takes a message; when it returns, the message is durable."""
+
+
+class Channel(Protocol):
+    """A chat platform: the one place that knows its SDK. Messages come rendered; see `essence.chat.rendering`.
+
+    All methods but `listen` have deadlines of their own.
+    """
+
+    @property
+    def profile(self) -> ChannelProfile: ...
+
+    @property
+    def state(self) -> ChannelState: ...
+
+    async def listen(self, receive: Receive) -> None:
+        """Hand over every message that comes, until cancelled; lost connections are made again.
+
+        The platform is told that a message came only after `receive` has returned. If it raises, the message is handed
+        over again later. Several may be handed over at once, those of one chat in order.
+
+        Raises:
+            NotAllowed: The platform refuses June's token.
+        """
+        ...
+
+    async def send(self, to: Address, reply: Reply, *, key: str, again: bool = False) -> Receipt:
+        """Send one message.
+
+        Args:
+            to: Where it goes.
+            reply: What is sent. A voice message that the platform or the person doesn't allow goes out as a file.
+            key: Names this message, for platforms that recognise a repeat.
+            again: An earlier request with this key may have been done. If the platform can't tell, the message bears a
+                mark that says so.
+
+        Raises:
+            Uncertain: The request went out, and its answer was lost.
+            RateLimited: Not sent; the error says how long to wait.
+            Unreachable, TooSlow: Certainly not sent.
+            NotAllowed: June may not write there (blocked, removed).
+            NotFound: There is no such chat.
+            InvalidInput: The platform refuses this message, whoever tries.
+        """
+        ...
+
+    async def edit(self, to: Address, message_id: str, reply: Reply) -> None:
+        """Put a text (and buttons) in the place of a sent one's; of a voice message, its caption. Safe to repeat.
+
+        Raises:
+            NotFound: The message is gone.
+            RateLimited, Unreachable, TooSlow, NotAllowed, InvalidInput: As `send`.
+        """
+        ...
+
+    async def sign(self, message: Message, sign: Sign) -> None:
+        """Show a person what June is doing with their message. A failure is counted and goes no further."""
+        ...
+
+    async def acknowledge(self, message: Message, text: str) -> None:
+        """Tell whoever tapped a button that it worked, in a few words. A failure is counted and goes no further."""
+        ...
+
+    async def fetch(self, sound: Sound, *, max_bytes: int) -> bytes:
+        """The file of a message.
+
+        Raises:
+            InvalidAudio: Larger than `max_bytes`, or than what the platform lets bots have; the sentence says which.
+            NotFound: It is gone.
+            Unreachable, TooSlow: Try again.
+        """
+        ...
+
+    async def direct(self, person_id: str) -> Address:
+        """The private conversation with a person.
+
+        Raises:
+            NotFound: The platform knows no such person.
+        """
+        ...
+
+
+class Messenger(Protocol):
+    """Speaks to people on one platform, for other services."""
+
+    async def send(
+        self,
+        to: Address,
+        text: str,
+        *,
+        key: str,
+        speak: bool = False,
+        language: str | None = None,
+        reply_to_id: str | None = None,
+        buttons: Sequence[Button] = (),
+    ) -> tuple[Receipt, ...]:
+        """Send Markdown, in as many messages as it takes; return when the platform has them all.
+
+        Args:
+            to: Where it goes.
+            text: Markdown.
+            key: A repeat with the same key sends nothing more and returns the same receipts.
+            speak: As a voice message too.
+            language: ISO 639-1 code of `text`, for the voice.
+            reply_to_id: The message that it answers.
+            buttons: Below the last message.
+
+        Raises:
+            NotAllowed, NotFound, InvalidInput: It can't be delivered; it will not be tried again.
+            TooSlow: Not delivered yet. It is kept and goes out as soon as it can; ask again with the same key.
+        """
+        ...
+
+    async def edit(self, key: str, text: str) -> tuple[Receipt, ...]:
+        """Put another text in the place of what was sent under `key`.
+
+        Raises:
+            NotFound: Nothing was sent under this key, or it is gone.
+            NotAllowed, InvalidInput, RateLimited, Unreachable, TooSlow: As the platform says.
+        """
+        ...
+
+
 class Inbox(Protocol):
     """Messages from the moment they are received to their visible end. Nothing is lost, nothing is answered twice.
 
@@ -109,12 +240,55 @@ class Inbox(Protocol):
         """Keep a message; False for one that is known by its key, be it open or ended, also after a restart."""
         ...
 
+    async def knows(self, key: str) -> bool:
+        """Whether a message with this key was received, be it open or ended."""
+        ...
+
+    async def conclude(self, message: Message, outcome: Outcome, reply: Reply | None = None, reason: str = "") -> bool:
+        """Keep a message together with its end, and the one part `{key}:0` that answers it, where there is one.
+
+        For what is answered without a worker. False for a known key, and nothing is kept.
+        """
+        ...
+
+    async def park(self, message: Message) -> bool:
+        """Keep a message that came too late to be answered unasked; False for a known key."""
+        ...
+
+    async def park_unbegun(self, platform: Platform, before: datetime) -> int:
+        """Park the open messages that nobody has begun to answer and that were sent before this time."""
+        ...
+
+    async def parked(self, platform: Platform) -> tuple[Backlog, ...]:
+        """The conversations whose parked messages their people don't know of, with how many there are."""
+        ...
+
+    async def announce(self, address: Address, key: str, reply: Reply) -> bool:
+        """Tell of a conversation's parked messages: mark them as told and keep the part; False for a known key."""
+        ...
+
+    async def unpark(self, address: Address) -> int:
+        """Open a conversation's parked messages again, their deadlines new; returns how many."""
+        ...
+
+    async def discard(self, address: Address) -> int:
+        """Cancel a conversation's parked messages; returns how many."""
+        ...
+
+    async def record(self, address: Address) -> str:
+        """What the last `finish` with a record kept of this conversation; empty where none did."""
+        ...
+
     async def amend(self, message: Message) -> bool:
         """Put an edited message in the place of the one with its key; False if that was claimed or ended before."""
         ...
 
-    async def claim(self, worker_id: str, *, lease_s: float, wait_s: float = 0.0) -> Claim | None:
+    async def claim(
+        self, worker_id: str, *, lease_s: float, wait_s: float = 0.0, platform: Platform | None = None
+    ) -> Claim | None:
         """Take the oldest open message of the conversation whose turn it is, or None if none comes within `wait_s`.
+
+        `platform`: of that one alone; None of any.
 
         Another worker may claim it once `lease_s` have passed without `extend`.
         """
@@ -128,8 +302,8 @@ class Inbox(Protocol):
         """
         ...
 
-    async def finish(self, claim: Claim, outcome: Outcome, reason: str = "") -> None:
-        """End a message.
+    async def finish(self, claim: Claim, outcome: Outcome, reason: str = "", *, record: str | None = None) -> None:
+        """End a message. `record`: kept of the conversation in the place of the last one; None leaves that.
 
         Raises:
             Conflict: The claim was lost, or the message has ended.
@@ -159,7 +333,7 @@ class Inbox(Protocol):
         """Messages of a conversation that have not ended, oldest first, the claimed one included."""
         ...
 
-    async def overdue(self, *, limit: int = 100) -> tuple[Message, ...]:
+    async def overdue(self, *, limit: int = 100, platform: Platform | None = None) -> tuple[Message, ...]:
         """Messages that had no end by their deadline, the longest overdue first."""
         ...
 
@@ -191,6 +365,19 @@ class Outbox(Protocol):
         """
         ...
 
+    async def dispatch(
+        self, key: str, to: Address, reply: Reply, *, sender_id: str, lease_s: float, under: Claim | None = None
+    ) -> Part | None:
+        """`intend` and `sending` at once. None: it is kept, and not to be sent by this caller now.
+
+        So it is where an earlier part of the conversation has not been settled, where another sender is at it, and
+        where it was sent, given up or cancelled before.
+
+        Raises:
+            Conflict: The claim was lost; nothing is kept.
+        """
+        ...
+
     async def sending(self, key: str, *, sender_id: str, lease_s: float) -> Part:
         """Note that a request is about to leave. It becomes `uncertain` after `lease_s` without receipt or failure.
 
@@ -208,8 +395,10 @@ class Outbox(Protocol):
         """
         ...
 
-    async def failed(self, key: str, why: str, *, retry_at: datetime | None) -> None:
+    async def failed(self, key: str, why: str, *, retry_at: datetime | None, doubtful: bool = False) -> None:
         """Note that the platform did not take it; None gives it up. Nothing happens to a part that was sent.
+
+        `doubtful`: it may have been taken all the same, so that the next try may bring it twice; this is never unsaid.
 
         Raises:
             NotFound: No such part.
@@ -281,6 +470,33 @@ class Conversations(Protocol):
         ...
 
 
+class People(Protocol):
+    """Who asked to be let in, and who was.
+
+    All methods may raise StoreError (the disk is full or read-only), Unreachable or TooSlow.
+    """
+
+    async def ask(self, platform: Platform, person: Person, code: str) -> Pairing:
+        """Keep that a person asks to be let in; one who asked before keeps their code. Names are brought up to date."""
+        ...
+
+    async def approve(self, code: str) -> Pairing | None:
+        """Let in whoever has this code; None where nobody has. Case and spaces don't matter."""
+        ...
+
+    async def remove(self, platform: Platform, person_id: str) -> bool:
+        """Forget a person who asked or was let in; False where there is none."""
+        ...
+
+    async def is_paired(self, platform: Platform, person_id: str) -> bool:
+        """Whether a person was let in."""
+        ...
+
+    async def pairings(self) -> tuple[Pairing, ...]:
+        """All who asked, the newest first."""
+        ...
+
+
 class Store(Protocol):
     """What June keeps, in one database."""
 
@@ -292,6 +508,9 @@ class Store(Protocol):
 
     @property
     def conversations(self) -> Conversations: ...
+
+    @property
+    def people(self) -> People: ...
 
     async def prune(self) -> int:
         """Delete ended messages and settled parts that are older than the settings say; returns how many.

@@ -18,7 +18,8 @@ from essence.chat.rendering.discord import TEXT_LIMIT as DISCORD_LIMIT
 from essence.chat.rendering.discord import discord_parts
 from essence.chat.rendering.telegram import CAPTION_LIMIT as TELEGRAM_CAPTION_LIMIT
 from essence.chat.rendering.telegram import TEXT_LIMIT as TELEGRAM_LIMIT
-from essence.chat.rendering.telegram import Entity, EntityKind, TelegramText, plain_parts, telegram_parts
+from essence.chat.rendering.telegram import plain_parts, telegram_parts
+from essence.dialogue import ChannelProfile, RichText
 
 SETTLED_CHARS = 1_500
 """What can still change how an earlier character is read lies within these: the longest stretch of a paragraph that is
@@ -29,10 +30,30 @@ __all__ = [
     "SETTLED_CHARS",
     "TELEGRAM_CAPTION_LIMIT",
     "TELEGRAM_LIMIT",
-    "Entity",
-    "EntityKind",
-    "TelegramText",
     "discord_parts",
     "plain_parts",
+    "rendered",
     "telegram_parts",
 ]
+
+
+def rendered(markdown: str, profile: ChannelProfile, *, limit: int = 0, unfinished: bool = False) -> list[RichText]:
+    """Render an answer for a channel.
+
+    Args:
+        markdown: As a language model writes it, reasoning taken out.
+        profile: Of the channel.
+        limit: Of each part, in UTF-16 units; 0 takes the channel's own for texts.
+        unfinished: More of the answer is to come; see above for what stays as it is then.
+
+    Returns:
+        As many messages as it takes; none for an answer in which there is nothing to see.
+    """
+    limit = limit or profile.text_units
+    match profile.markup:
+        case "telegram":
+            return telegram_parts(markdown, limit, unfinished=unfinished)
+        case "discord":
+            return [RichText(text) for text in discord_parts(markdown, limit, unfinished=unfinished)]
+        case "plain":
+            return [RichText(text) for text in plain_parts(markdown, limit, unfinished=unfinished)]

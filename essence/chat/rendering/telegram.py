@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import regex
 
@@ -21,6 +19,7 @@ from essence.chat.rendering.document import (
     utf16_units,
 )
 from essence.chat.rendering.packing import pack
+from essence.dialogue import Entity, EntityKind, RichText
 
 TEXT_LIMIT = 4_096
 """Of a message, in UTF-16 units (https://core.telegram.org/bots/api#sendmessage)."""
@@ -28,9 +27,6 @@ CAPTION_LIMIT = 1_024
 """Of a caption, in UTF-16 units (https://core.telegram.org/bots/api#sendvoice)."""
 _MAX_ENTITIES = 100  # what comes after is ignored (https://core.telegram.org/api/entities)
 
-EntityKind = Literal[
-    "bold", "italic", "strikethrough", "spoiler", "code", "pre", "text_link", "blockquote",
-]  # fmt: skip
 _KINDS: dict[Style, EntityKind] = {
     "bold": "bold",
     "italic": "italic",
@@ -47,39 +43,7 @@ _LINK = regex.compile(r"(?i)(?:https?://[^\s/?#]+\.[^\s/?#]+\S*|tg://\S+)")
 _MAX_URL_CHARS = 2_048
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
-    """A styled stretch of a text, as in Telegram's MessageEntity.
-
-    Attributes:
-        kind: Telegram's name for the style.
-        offset: Where it begins, in UTF-16 units.
-        length: In UTF-16 units, at least 1.
-        url: Of a text_link, else None.
-        language: Of a pre, where it is known, else None.
-    """
-
-    kind: EntityKind
-    offset: int
-    length: int
-    url: str | None = None
-    language: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TelegramText:
-    """A message or caption: never empty, without white space around it.
-
-    Attributes:
-        text: What is read.
-        entities: By rising offset, the longer first; any two are nested or disjoint.
-    """
-
-    text: str
-    entities: tuple[Entity, ...] = ()
-
-
-def telegram_parts(markdown: str, limit: int = TEXT_LIMIT, *, unfinished: bool = False) -> list[TelegramText]:
+def telegram_parts(markdown: str, limit: int = TEXT_LIMIT, *, unfinished: bool = False) -> list[RichText]:
     """Render an answer for Telegram.
 
     Args:
@@ -125,7 +89,7 @@ def _lead(line: Line) -> str:
     return " " * line.indent + (line.marker + " " if line.marker else "")
 
 
-def _written(lines: Sequence[Line]) -> TelegramText:
+def _written(lines: Sequence[Line]) -> RichText:
     writer, medium = _Writer(), PlainMedium()
     for i, line in enumerate(lines):
         around = _around(line)
@@ -177,13 +141,13 @@ class _Writer:
             span, start = self._open.pop()
             self._entities.append(Entity(_KINDS[span.style], start, self._units - start, span.url, span.language))
 
-    def finished(self) -> TelegramText:
+    def finished(self) -> RichText:
         self._close(0)
         entities = self._entities
         if len(entities) > _MAX_ENTITIES:
             entities = sorted(entities, key=_rank)[:_MAX_ENTITIES]
         entities = sorted(entities, key=lambda entity: (entity.offset, -entity.length))
-        return TelegramText("".join(self._pieces), tuple(entities))
+        return RichText("".join(self._pieces), tuple(entities))
 
 
 def _rank(entity: Entity) -> int:

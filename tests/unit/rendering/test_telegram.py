@@ -4,7 +4,8 @@ from aiogram.utils.text_decorations import html_decoration
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from essence.chat.rendering import Entity, TelegramText, plain_parts, telegram_parts
+from essence.chat.rendering import plain_parts, telegram_parts
+from essence.dialogue import Entity, RichText
 from tests.unit.rendering_answers import ANYTHING, Answer, answers, words_of
 
 FAMILY = "👩‍👩‍👧‍👦"
@@ -14,7 +15,7 @@ def units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def styled(part: TelegramText, entity: Entity) -> str:
+def styled(part: RichText, entity: Entity) -> str:
     """The text of an entity; fails if it begins or ends inside of a character."""
     data = part.text.encode("utf-16-le")
     return data[2 * entity.offset : 2 * (entity.offset + entity.length)].decode("utf-16-le")

@@ -264,7 +264,7 @@ class TelegramService(Process, Assistant, ChatSettings):
     )
     telegram_webhook_url: str = Field(
         default="",
-        description="Public https address whose requests reach TELEGRAM_HTTP_PORT; empty: long polling, which needs none.",
+        description="Public https address whose requests reach TELEGRAM_HTTP_PORT; empty: long polling, without one.",
     )
     telegram_poll_s: float = Field(default=30.0, gt=0, le=50, description="Longest wait of one poll. [s]")
     telegram_messages_per_s: float = Field(

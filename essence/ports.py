@@ -279,6 +279,10 @@ class Inbox(Protocol):
         """What the last `finish` with a record kept of this conversation; empty where none did."""
         ...
 
+    async def newest(self, platform: Platform) -> tuple[Message, ...]:
+        """The message that was sent last of each conversation, be it open or ended: where a channel reads on."""
+        ...
+
     async def amend(self, message: Message) -> bool:
         """Put an edited message in the place of the one with its key; False if that was claimed or ended before."""
         ...

@@ -1,9 +1,8 @@
-"""Waiting for work without asking the database all the time."""
+"""Wakes those who wait for work without asking the database all the time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -11,7 +10,7 @@ T = TypeVar("T")
 
 
 class Bell:
-    """Rung in this process when there is new work; each ring wakes one of those who wait.
+    """Rung in this process when there is new work; each ring wakes one of those who wait for work of its platform.
 
     Other processes can't ring it, and a lease ends without a sound: whoever waits looks every `poll_s` seconds too.
     """
@@ -19,18 +18,24 @@ class Bell:
     def __init__(self, poll_s: float) -> None:
         self._poll_s = poll_s
         self._rings = 0
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._waiters: dict[asyncio.Future[None], str | None] = {}  # oldest first
 
-    def ring(self) -> None:
-        """There is one more thing to do."""
+    def ring(self, platform: str) -> None:
+        """There is one more thing to do on a platform."""
         self._rings += 1
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
+        for waiter, wanted in self._waiters.items():
+            if wanted in (None, platform) and not waiter.done():
                 waiter.set_result(None)
                 return
 
-    async def first(self, look: Callable[[], Awaitable[T]], *, wait_s: float) -> T:
+    def ring_all(self) -> None:
+        """There may be much more to do anywhere."""
+        self._rings += 1
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def first(self, look: Callable[[], Awaitable[T]], *, wait_s: float, platform: str | None) -> T:
         """Look until there is something, or until `wait_s` have passed; returns what the last look gave."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + wait_s
@@ -40,19 +45,25 @@ class Bell:
             left_s = ends - loop.time()
             if found or left_s <= 0:
                 return found
-            await self._wait(rings, min(left_s, self._poll_s))
+            await self._wait(rings, min(left_s, self._poll_s), platform)
 
-    async def _wait(self, rings: int, at_most_s: float) -> None:
+    async def _wait(self, rings: int, at_most_s: float, platform: str | None) -> None:
         if rings != self._rings:
             return
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        self._waiters[waiter] = platform
         try:
             await asyncio.wait((waiter,), timeout=at_most_s)
         except asyncio.CancelledError:
             if waiter.done():  # the ring was for this one, who is going: pass it on
-                self.ring()
+                del self._waiters[waiter]
+                self._pass_on(platform)
             raise
         finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            self._waiters.pop(waiter, None)
+
+    def _pass_on(self, platform: str | None) -> None:
+        if platform is None:
+            self.ring_all()
+        else:
+            self.ring(platform)

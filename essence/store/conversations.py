@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, delete, func, or_, select
 from essence.dialogue import Address, Platform, Preferences, Turn
 from essence.store.clock import Clock
 from essence.store.database import Database
-from essence.store.inbox import settle
+from essence.store.line import settle
 from essence.store.records import turn_columns, turn_of
 from essence.store.tables import INSERTS, chat_of, inbox, is_open, outbox, person_of, preferences
 from essence.store.tables import turns as said
@@ -61,6 +61,11 @@ class DurableConversations:
         newest_over = connection.scalar(select(func.max(held.c.id)).where(too_many, held.c.count > 1))
         if newest_over is not None:
             connection.execute(delete(said).where(said.c.chat == chat, said.c.id <= newest_over))
+
+    async def said(self, key: str) -> tuple[Turn, ...]:
+        query = select(said).where(said.c.key == key).order_by(said.c.number)
+        rows = await self._database.run(lambda connection: connection.execute(query).all())
+        return tuple(turn_of(row) for row in rows)
 
     async def read(self, address: Address, *, turns: int, chars: int) -> tuple[Turn, ...]:
         return await self._database.run(lambda connection: _last(connection, chat_of(address), turns, chars))

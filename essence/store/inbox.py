@@ -1,122 +1,149 @@
-"""The inbox in SQL.
-
-A conversation is a row of `chats`, which holds the lease: at most one of its messages is worked on at a time. Every
-transaction that changes what is open in a conversation locks that row first, so they can't meet in a deadlock and
-none reads what another is about to change. Conversations with open messages stand in a line, ordered by `turn`; one
-goes to its end when it gets its first open message, when it is served and when its message has ended. So a message
-waits for one message of each other conversation, however many those hold.
-"""
+"""The inbox in SQL; what its statements do is told in `essence.store.line` and `essence.store.parking`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Double,
-    Select,
-    Update,
-    bindparam,
-    case,
-    func,
-    literal_column,
-    select,
-    update,
-)
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy import Connection, Executable, Select, select, update
 
-from essence.dialogue import Address, Backlog, Claim, Message, Outcome
-from essence.errors import Conflict, JuneError
+from essence.dialogue import Address, Backlog, Claim, Message, Outcome, Platform, Reply, Sound
+from essence.errors import JuneError
+from essence.store import parking
 from essence.store.bell import Bell
 from essence.store.clock import Clock
 from essence.store.database import Database
+from essence.store.line import (
+    END,
+    LEAVE,
+    RELEASE,
+    RELEASE_ALL,
+    TAKE_HEAD,
+    extension,
+    held,
+    keep,
+    lost,
+    serve_next,
+    settle,
+)
+from essence.store.outbox import keep_part
 from essence.store.records import message_json, message_of, storable
-from essence.store.tables import INSERTS, address_of, chat_of, chats, inbox, is_open, person_of
+from essence.store.tables import PLATFORMS, chat_of, chats, inbox, is_open, person_of
 
-_line = chats.alias("line")
-_in_line = _line.c.open > literal_column("0")
-_LAST = select(func.coalesce(func.max(_line.c.turn), 0) + 1).where(_in_line).scalar_subquery()
-"""The turn behind all others."""
-_NOBODY = {"worker": None, "granted_s": None, "until_s": None}
-_KEEP = {
-    name: insert(inbox).on_conflict_do_nothing(index_elements=["key"]).returning(inbox.c.id)
-    for name, insert in INSERTS.items()
-}
-
-
-def _join(insert: Any) -> Any:
-    """Add a message to its conversation, and the conversation to the line."""
-    joining = insert(chats).values(open=1, fence=0, turn=_LAST)
-    again = {
-        "open": chats.c.open + 1,
-        "turn": case((chats.c.open == 0, _LAST), else_=chats.c.turn),
-        "touched_at": joining.excluded.touched_at,
-    }
-    return joining.on_conflict_do_update(index_elements=["chat"], set_=again).returning(chats.c.open)
-
-
-_JOIN = {name: _join(insert) for name, insert in INSERTS.items()}
-_head = inbox.alias("head")
-_HEAD = (
-    select(_head.c.id)
-    .where(_head.c.chat == bindparam("p_chat"), _head.c.outcome.is_(None))
-    .order_by(_head.c.sent_at, _head.c.id)
-    .limit(1)
-)
-_TAKE_HEAD = (
-    update(inbox)
-    .where(inbox.c.id == _HEAD.scalar_subquery())
-    .values(attempts=inbox.c.attempts + 1, fence=bindparam("p_fence", type_=BigInteger))
-    .returning(inbox.c.message, inbox.c.attempts, inbox.c.deadline_at)
-)
-_LEAVE = (
-    update(chats)
-    .where(chats.c.chat == bindparam("p_chat"), chats.c.fence == bindparam("p_fence"), chats.c.worker.is_not(None))
-    .values(**_NOBODY, open=chats.c.open - 1, turn=_LAST, fence=chats.c.fence + 1, touched_at=bindparam("p_at"))
-    .returning(chats.c.open)
-)
-"""Take one message from a conversation, and the lease with it; what remains is served after all others."""
-_END = (
-    update(inbox)
-    .where(inbox.c.key == bindparam("p_key"), is_open)
-    .values(outcome=bindparam("p_outcome"), reason=bindparam("p_reason"), ended_at=bindparam("p_at"))
-    .returning(inbox.c.chat, inbox.c.fence)
-)
+_BYTES_A_SECOND = 4000
+"""Of a voice message whose length the platform doesn't tell: Opus at some 32 kbit/s."""
+_LONGEST_SOUND_S = 4 * 3600.0
+"""As STT_MAX_AUDIO_S: longer ones are refused, which takes no time."""
 
 
 class DurableInbox:
     """See `essence.ports.Inbox`."""
 
-    def __init__(self, database: Database, clock: Clock, bell: Bell, *, deadline_s: float) -> None:
+    def __init__(self, database: Database, clock: Clock, bell: Bell, outgoing: Bell, *, deadline_s: float) -> None:
+        """`bell` is rung for messages, `outgoing` for parts."""
         self._database = database
         self._clock = clock
         self._bell = bell
+        self._outgoing = outgoing
         self._deadline = timedelta(seconds=deadline_s)
         self._lease = database.lease_clock
-        self._serve_next = _serve_next(database)
+        self._serve_any = serve_next(self._lease, one_platform=False)
+        self._serve_one = serve_next(self._lease, one_platform=True)
+        self._extend = extension(self._lease)
 
     async def receive(self, message: Message) -> bool:
+        row = self._row(message)
+        open_messages = await self._database.run(lambda connection: keep(connection, row, opens=1))
+        if open_messages == 1:  # else the conversation is in the line already
+            self._bell.ring(message.address.platform)
+        return open_messages is not None
+
+    def _row(self, message: Message) -> dict[str, object]:
         now = self._clock.now()
-        row = {
+        return {
             "key": message.key,
             "chat": chat_of(message.address),
+            "platform": message.address.platform,
             "person": person_of(message.address.platform, message.sender.person_id),
             "message": message_json(message),
             "sent_at": message.sent_at,
             "received_at": now,
-            "deadline_at": now + self._deadline,
+            "deadline_at": self._deadline_of(message, now),
             "attempts": 0,
             "fence": 0,
             "reason": "",
         }
-        open_messages = await self._database.run(lambda connection: _keep(connection, row))
-        if open_messages == 1:  # else the conversation is in the line already
-            self._bell.ring()
-        return open_messages > 0
+
+    def _deadline_of(self, message: Message, at: datetime) -> datetime:
+        return at + self._deadline + timedelta(seconds=_length_s(message.sound))
+
+    async def knows(self, key: str) -> bool:
+        query = select(inbox.c.id).where(inbox.c.key == key)
+        return await self._database.run(lambda connection: connection.execute(query).first() is not None)
+
+    async def conclude(self, message: Message, outcome: Outcome, reply: Reply | None = None, reason: str = "") -> bool:
+        row = self._row(message)
+        row |= {"outcome": outcome, "ended_at": row["received_at"], "reason": storable(reason)}
+
+        def end(connection: Connection) -> bool:
+            new = keep(connection, row, opens=0) is not None
+            if new and reply is not None:
+                keep_part(connection, f"{message.key}:0", message.address, reply)
+            return new
+
+        new = await self._database.run(end)
+        if new and reply is not None:
+            self._outgoing.ring(message.address.platform)
+        return new
+
+    async def park(self, message: Message) -> bool:
+        return await self.conclude(message, "parked")
+
+    async def park_unbegun(self, platform: Platform, before: datetime) -> int:
+        total, more = 0, True
+        while more:
+            at = self._clock.now()
+            count, more = await self._database.run(
+                lambda connection, at=at: parking.park_some(connection, platform, before, at)  # type: ignore[misc]
+            )
+            total += count
+        return total
+
+    async def parked(self, platform: Platform) -> tuple[Backlog, ...]:
+        query = parking.untold(platform)
+        return await self._database.run(lambda connection: parking.backlog_of(connection, query))
+
+    async def announce(self, address: Address, key: str, reply: Reply) -> bool:
+        at = self._clock.now()
+        told = await self._database.run(lambda connection: parking.announce(connection, address, key, reply, at))
+        if told:
+            self._outgoing.ring(address.platform)
+        return told
+
+    async def unpark(self, address: Address) -> int:
+        at = self._clock.now()
+        count = await self._database.run(
+            lambda connection: parking.unpark(connection, address, at, lambda message: self._deadline_of(message, at))
+        )
+        if count:
+            self._bell.ring(address.platform)
+        return count
+
+    async def discard(self, address: Address) -> int:
+        at = self._clock.now()
+        return await self._database.run(lambda connection: parking.discard(connection, address, at))
+
+    async def record(self, address: Address) -> str:
+        query = select(chats.c.record).where(chats.c.chat == chat_of(address))
+        return await self._database.run(lambda connection: connection.scalar(query)) or ""
+
+    async def newest(self, platform: Platform) -> tuple[Message, ...]:
+        last_first = (inbox.c.sent_at.desc(), inbox.c.id.desc())
+        last = select(inbox.c.message).where(inbox.c.chat == chats.c.chat).order_by(*last_first).limit(1)
+        return await self._messages(select(last.scalar_subquery()).where(chats.c.platform == platform))
 
     async def amend(self, message: Message) -> bool:
         change = (
@@ -126,14 +153,20 @@ class DurableInbox:
         )
         return await self._database.run(lambda connection: connection.execute(change).rowcount == 1)
 
-    async def claim(self, worker_id: str, *, lease_s: float, wait_s: float = 0.0) -> Claim | None:
-        return await self._bell.first(lambda: self._claim(worker_id, lease_s), wait_s=wait_s)
+    async def claim(
+        self, worker_id: str, *, lease_s: float, wait_s: float = 0.0, platform: Platform | None = None
+    ) -> Claim | None:
+        values = {"p_worker": worker_id, "p_lease_s": lease_s}
+        serve: Executable = self._serve_any
+        if platform is not None:
+            values["p_platform"] = platform
+            serve = self._serve_one
+        return await self._bell.first(lambda: self._claim(serve, values), wait_s=wait_s, platform=platform)
 
-    async def _claim(self, worker_id: str, lease_s: float) -> Claim | None:
+    async def _claim(self, serve: Executable, values: Mapping[str, object]) -> Claim | None:
         """Take a message; whoever is cancelled meanwhile has not taken one."""
-        taking = asyncio.ensure_future(
-            self._database.run(lambda connection: self._take(connection, worker_id, lease_s))
-        )
+        now = {**values, **self._lease.read()}
+        taking = asyncio.ensure_future(self._database.run(lambda connection: _take(connection, serve, now)))
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -142,57 +175,42 @@ class DurableInbox:
                     await self.release(claim)
             raise
 
-    def _take(self, connection: Connection, worker_id: str, lease_s: float) -> Claim | None:
-        values = {"p_worker": worker_id, "p_lease_s": lease_s} | self._lease.read()
-        served = connection.execute(self._serve_next, values).first()
-        if served is None:
-            return None
-        row = connection.execute(_TAKE_HEAD, {"p_chat": served.chat, "p_fence": served.fence}).one()
-        return Claim(message_of(row.message), worker_id, served.fence, row.attempts, row.deadline_at)
-
     async def extend(self, claim: Claim, *, lease_s: float) -> None:
-        now_s = self._lease.now_s
-        change = _held_by(claim).values(granted_s=now_s, until_s=now_s + lease_s)
-        await self._change(claim, change, self._lease.read())
+        await self._change(claim, self._extend, {"p_lease_s": lease_s} | self._lease.read())
 
     async def release(self, claim: Claim) -> None:
-        change = _held_by(claim).values(**_NOBODY, fence=chats.c.fence + 1)
-        await self._change(claim, change, {})
-        self._bell.ring()
+        await self._change(claim, RELEASE, {})
+        self._bell.ring(claim.message.address.platform)
 
-    async def _change(self, claim: Claim, change: Update, values: dict[str, float]) -> None:
-        if await self._database.run(lambda connection: connection.execute(change, values).rowcount) != 1:
+    async def _change(self, claim: Claim, change: Executable, values: dict[str, float]) -> None:
+        if await self._database.run(lambda connection: connection.execute(change, held(claim) | values).rowcount) != 1:
             raise lost(claim)
 
     async def release_all(self, worker_id: str) -> int:
-        change = update(chats).where(chats.c.worker == worker_id).values(**_NOBODY, fence=chats.c.fence + 1)
-        count = await self._database.run(lambda connection: connection.execute(change).rowcount)
-        for _ in range(count):
-            self._bell.ring()
+        mine = {"p_worker": worker_id}
+        count = await self._database.run(lambda connection: connection.execute(RELEASE_ALL, mine).rowcount)
+        self._bell.ring_all()
         return count
 
-    async def finish(self, claim: Claim, outcome: Outcome, reason: str = "") -> None:
-        leaving = {"p_chat": chat_of(claim.message.address), "p_fence": claim.fence, "p_at": self._clock.now()}
-        ending = {
-            "p_key": claim.message.key,
-            "p_outcome": outcome,
-            "p_reason": storable(reason),
-            "p_at": leaving["p_at"],
-        }
+    async def finish(self, claim: Claim, outcome: Outcome, reason: str = "", *, record: str | None = None) -> None:
+        at = self._clock.now()
+        leaving = held(claim) | {"p_at": at, "p_record": None if record is None else storable(record)}
+        ending = {"p_key": claim.message.key, "p_outcome": outcome, "p_reason": storable(reason), "p_at": at}
 
         def end(connection: Connection) -> int:
-            left = connection.execute(_LEAVE, leaving).scalar()
-            if left is None or connection.execute(_END, ending).first() is None:
+            left = connection.execute(LEAVE, leaving).scalar()
+            if left is None or connection.execute(END, ending).first() is None:
                 raise lost(claim)
             return int(left)
 
         if await self._database.run(end):
-            self._bell.ring()
+            self._bell.ring(claim.message.address.platform)
 
     async def settle(self, key: str, outcome: Outcome, reason: str = "") -> bool:
         at, why = self._clock.now(), storable(reason)
         settled = await self._database.run(lambda connection: settle(connection, key, outcome, why, at))
-        self._bell.ring()
+        if settled:  # the conversation may be free again
+            self._bell.ring(key.partition(":")[0])
         return settled
 
     async def waiting(self, address: Address, *, limit: int = 100) -> tuple[Message, ...]:
@@ -201,88 +219,41 @@ class DurableInbox:
             select(inbox.c.message).where(inbox.c.chat == chat_of(address), is_open).order_by(*line).limit(limit)
         )
 
-    async def overdue(self, *, limit: int = 100) -> tuple[Message, ...]:
-        late = inbox.c.deadline_at <= self._clock.now()
+    async def overdue(self, *, limit: int = 100, platform: Platform | None = None) -> tuple[Message, ...]:
+        platforms = PLATFORMS if platform is None else (platform,)
+        late = (inbox.c.platform.in_(platforms), inbox.c.deadline_at <= self._clock.now())
         return await self._messages(
-            select(inbox.c.message).where(is_open, late).order_by(inbox.c.deadline_at).limit(limit)
+            select(inbox.c.message).where(is_open, *late).order_by(inbox.c.deadline_at).limit(limit)
         )
 
-    async def _messages(self, query: Select[str]) -> tuple[Message, ...]:
+    async def _messages(self, query: Select[Any]) -> tuple[Message, ...]:
         records = await self._database.run(lambda connection: connection.scalars(query).all())
-        return tuple(message_of(record) for record in records)
+        return tuple(message_of(record) for record in records if record is not None)
 
     async def backlog(self) -> tuple[Backlog, ...]:
-        oldest = func.min(inbox.c.received_at).label("oldest_at")
-        query = select(inbox.c.chat, func.count().label("messages"), oldest).where(is_open).group_by(inbox.c.chat)
-        rows = await self._database.run(lambda connection: connection.execute(query.order_by(oldest)).all())
-        return tuple(Backlog(address_of(row.chat), row.messages, row.oldest_at) for row in rows)
+        query = select(inbox.c.chat).where(is_open)
+        return await self._database.run(lambda connection: parking.backlog_of(connection, query))
 
 
-def _serve_next(database: Database) -> ReturningUpdate[str, int]:
-    """Give a worker the first conversation of the line that nobody holds, and put it at the end of the line."""
-    now_s = database.lease_clock.now_s
-    free = _line.c.worker.is_(None) | database.lease_clock.over(_line.c.granted_s, _line.c.until_s)
-    first = select(_line.c.chat).where(_in_line, free).order_by(_line.c.turn).limit(1)
-    return (
-        update(chats)
-        # SKIP LOCKED: workers on several connections take different conversations instead of waiting for one another.
-        .where(chats.c.chat == first.with_for_update(skip_locked=True).scalar_subquery())
-        .values(
-            worker=bindparam("p_worker"),
-            granted_s=now_s,
-            until_s=now_s + bindparam("p_lease_s", type_=Double),
-            fence=chats.c.fence + 1,
-            turn=_LAST,
-        )
-        .returning(chats.c.chat, chats.c.fence)
+def _take(connection: Connection, serve: Executable, values: Mapping[str, object]) -> Claim | None:
+    served = connection.execute(serve, values).first()
+    if served is None:
+        return None
+    row = connection.execute(TAKE_HEAD, {"p_chat": served.chat, "p_fence": served.fence}).one()
+    return Claim(
+        message_of(row.message),
+        str(values["p_worker"]),
+        served.fence,
+        row.attempts,
+        row.deadline_at,
+        row.received_at,
+        served.record,
     )
 
 
-def _keep(connection: Connection, row: dict[str, object]) -> int:
-    """Insert a message; returns how many its conversation has open with it, 0 for a duplicate."""
-    dialect = connection.dialect.name
-    if connection.execute(_KEEP[dialect], row).first() is None:
-        return 0
-    joining = {"chat": row["chat"], "touched_at": row["received_at"]}
-    return int(connection.execute(_JOIN[dialect], joining).scalar_one())
-
-
-def _held_by(claim: Claim) -> Update:
-    chat = chat_of(claim.message.address)
-    return update(chats).where(chats.c.chat == chat, chats.c.fence == claim.fence, chats.c.worker.is_not(None))
-
-
-def hold(connection: Connection, claim: Claim) -> None:
-    """Make sure that a claim holds until this transaction ends.
-
-    Raises:
-        Conflict: It was lost.
-    """
-    mine = select(chats.c.chat).where(
-        chats.c.chat == chat_of(claim.message.address), chats.c.fence == claim.fence, chats.c.worker.is_not(None)
-    )
-    if connection.execute(mine.with_for_update(read=True)).first() is None:
-        raise lost(claim)
-
-
-def settle(connection: Connection, key: str, outcome: Outcome, reason: str, at: datetime) -> bool:
-    """End a message whoever holds it; False if it has ended or is unknown."""
-    chat = connection.scalar(select(inbox.c.chat).where(inbox.c.key == key))
-    if chat is None:
-        return False
-    here = update(chats).where(chats.c.chat == chat)
-    # The conversation first: every transaction locks it before its messages.
-    fence = connection.scalar(here.values(touched_at=at).returning(chats.c.fence))
-    ended = connection.execute(_END, {"p_key": key, "p_outcome": outcome, "p_reason": reason, "p_at": at}).first()
-    if ended is None:
-        return False
-    held = ended.fence == fence
-    connection.execute(here.values(open=chats.c.open - 1))
-    if held:
-        connection.execute(here.values(**_NOBODY, fence=chats.c.fence + 1))
-    return True
-
-
-def lost(claim: Claim) -> Conflict:
-    """What a worker is told whose claim no longer holds."""
-    return Conflict(f"{claim.worker_id} no longer holds {claim.message.key}: it ended, or another worker has it.")
+def _length_s(sound: Sound | None) -> float:
+    """How long a sound lasts, as far as the platform tells: its transcription and its answer take longer then."""
+    if sound is None:
+        return 0.0
+    told_s = sound.duration_s if sound.duration_s is not None else (sound.size_bytes or 0) / _BYTES_A_SECOND
+    return min(max(0.0, told_s), _LONGEST_SOUND_S)  # in this order, max makes 0 of what is no number

@@ -40,8 +40,9 @@ class DurableStore:
         self._clock = clock
         self._retention_days = settings.store_retention_days
         poll_s = settings.store_poll_s
-        self.inbox = DurableInbox(database, clock, Bell(poll_s), deadline_s=settings.message_deadline_s)
-        self.outbox = DurableOutbox(database, clock, Bell(poll_s))
+        outgoing = Bell(poll_s)
+        self.inbox = DurableInbox(database, clock, Bell(poll_s), outgoing, deadline_s=settings.message_deadline_s)
+        self.outbox = DurableOutbox(database, clock, outgoing)
         self.conversations = DurableConversations(
             database, clock, max_turns=settings.history_max_turns, max_chars=settings.history_max_chars
         )

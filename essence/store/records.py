@@ -10,8 +10,21 @@ from typing import Any
 from sqlalchemy import Row
 
 from essence.audio import VoiceNote
-from essence.dialogue import Address, Message, Part, Person, Receipt, Reply, Sound, ToolCall, Turn
-from essence.store.tables import address_of
+from essence.dialogue import (
+    Address,
+    Button,
+    Entity,
+    Message,
+    Pairing,
+    Part,
+    Person,
+    Receipt,
+    Reply,
+    Sound,
+    ToolCall,
+    Turn,
+)
+from essence.store.tables import address_of, person_at
 
 
 def storable(text: str) -> str:
@@ -44,6 +57,9 @@ def reply_columns(reply: Reply) -> dict[str, object]:
     voice = reply.voice
     return {
         "text": storable(reply.text),
+        "entities": _json(reply.entities),
+        "buttons": _json(reply.buttons),
+        "spoken": storable(reply.spoken),
         "reply_to_id": reply.reply_to_id,
         "voice": None if voice is None else voice.data,
         "voice_s": None if voice is None else voice.duration_s,
@@ -51,14 +67,29 @@ def reply_columns(reply: Reply) -> dict[str, object]:
     }
 
 
+def _json(items: tuple[Entity | Button, ...]) -> str:
+    return json.dumps([asdict(item) for item in items]) if items else "[]"
+
+
+def reply_of(row: Row[Any]) -> Reply:
+    """The inverse of `reply_columns`."""
+    return Reply(
+        text=row.text,
+        voice=None if row.voice is None else VoiceNote(row.voice, row.voice_s, row.waveform),
+        reply_to_id=row.reply_to_id,
+        entities=tuple(Entity(**entity) for entity in json.loads(row.entities)),
+        spoken=row.spoken,
+        buttons=tuple(Button(**button) for button in json.loads(row.buttons)),
+    )
+
+
 def part_of(row: Row[Any]) -> Part:
     """A part from the outbox's columns and `uncertain`."""
-    voice = None if row.voice is None else VoiceNote(row.voice, row.voice_s, row.waveform)
     receipt = None if row.sent_at is None else Receipt(row.receipt_id, row.sent_at, row.assumed)
     return Part(
         key=row.key,
         to=address_of(row.chat),
-        reply=Reply(row.text, voice, row.reply_to_id),
+        reply=reply_of(row),
         state=row.state,
         tries=row.tries,
         uncertain=bool(row.uncertain),
@@ -83,3 +114,19 @@ def turn_of(row: Row[Any]) -> Turn:
     """The inverse of `turn_columns`."""
     calls = tuple(ToolCall(**call) for call in json.loads(row.tool_calls))
     return Turn(row.role, row.text, calls, row.tool_call_id)
+
+
+def person_columns(person: Person) -> dict[str, object]:
+    """A person's names as columns of the pairings."""
+    return {
+        "name": storable(person.name),
+        "username": storable(person.username),
+        "language": storable(person.language),
+    }
+
+
+def pairing_of(row: Row[Any]) -> Pairing:
+    """A pairing from its row."""
+    platform, person_id = person_at(row.person)
+    person = Person(person_id, row.name, row.username, row.language)
+    return Pairing(platform, person, row.code, row.asked_at, row.approved_at)

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    and_,
     false,
     literal_column,
 )
@@ -34,7 +35,7 @@ from essence.dialogue import Address, Platform
 INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 """By dialect: inserts that know ON CONFLICT. Both have the same methods, and no common type."""
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration. Kept here so that opening a database that has it need not load Alembic."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,6 +64,7 @@ chats = Table(
     "chats",
     metadata,
     Column("chat", Text, primary_key=True),
+    Column("platform", Text, nullable=False, server_default=""),
     Column("open", Integer, nullable=False),  # messages that have not ended
     Column("turn", BigInteger, nullable=False),  # conversations with open messages are served in this order
     Column("fence", BigInteger, nullable=False),  # of the newest claim
@@ -70,12 +72,14 @@ chats = Table(
     Column("granted_s", Double),  # by the lease clock
     Column("until_s", Double),
     Column("touched_at", Utc, nullable=False),
+    Column("record", Text, nullable=False, server_default=""),  # what the last `finish` with one kept
 )
 # Constants, not parameters: a database follows a partial index only where it can see that the condition is the same.
 has_open = chats.c.open > literal_column("0")
 has_none_open = chats.c.open == literal_column("0")
 _held = chats.c.worker.is_not(None)
 Index("chats_ready", chats.c.turn, sqlite_where=has_open, postgresql_where=has_open)
+Index("chats_platform", chats.c.platform, chats.c.turn, sqlite_where=has_open, postgresql_where=has_open)
 Index("chats_worker", chats.c.worker, sqlite_where=_held, postgresql_where=_held)
 Index("chats_idle", chats.c.touched_at, sqlite_where=has_none_open, postgresql_where=has_none_open)
 
@@ -85,6 +89,7 @@ inbox = Table(
     Column("id", _Serial, primary_key=True),
     Column("key", Text, nullable=False, unique=True),
     Column("chat", Text, nullable=False),
+    Column("platform", Text, nullable=False, server_default=""),
     Column("person", Text, nullable=False),
     Column("message", Text, nullable=False),  # JSON
     Column("sent_at", Utc, nullable=False),
@@ -95,11 +100,17 @@ inbox = Table(
     Column("outcome", Text),
     Column("reason", Text, nullable=False),
     Column("ended_at", Utc),
+    Column("told_at", Utc),  # of a parked one: when its sender was told
 )
 is_open = inbox.c.outcome.is_(None)
 has_ended = inbox.c.outcome.is_not(None)
+is_parked = inbox.c.outcome == literal_column("'parked'")
+is_untold = and_(is_parked, inbox.c.told_at.is_(None))
 Index("inbox_line", inbox.c.chat, inbox.c.sent_at, inbox.c.id, sqlite_where=is_open, postgresql_where=is_open)
-Index("inbox_overdue", inbox.c.deadline_at, sqlite_where=is_open, postgresql_where=is_open)
+Index("inbox_newest", inbox.c.chat, inbox.c.sent_at, inbox.c.id)
+Index("inbox_overdue", inbox.c.platform, inbox.c.deadline_at, sqlite_where=is_open, postgresql_where=is_open)
+Index("inbox_parked", inbox.c.chat, sqlite_where=is_parked, postgresql_where=is_parked)
+Index("inbox_untold", inbox.c.platform, inbox.c.chat, sqlite_where=is_untold, postgresql_where=is_untold)
 Index("inbox_ended", inbox.c.ended_at, sqlite_where=has_ended, postgresql_where=has_ended)
 Index("inbox_person", inbox.c.person)
 
@@ -112,6 +123,9 @@ outbox = Table(
     Column("chat", Text, nullable=False),
     Column("platform", Text, nullable=False),
     Column("text", Text, nullable=False),
+    Column("entities", Text, nullable=False, server_default="[]"),  # JSON
+    Column("buttons", Text, nullable=False, server_default="[]"),  # JSON
+    Column("spoken", Text, nullable=False, server_default=""),
     Column("reply_to_id", Text),
     Column("voice", LargeBinary),
     Column("voice_s", Double),
@@ -166,6 +180,18 @@ preferences = Table(
     Column("answer", Text, nullable=False),
 )
 
+pairings = Table(
+    "pairings",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("username", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("code", Text, nullable=False, unique=True),  # upper case, without spaces and dashes
+    Column("asked_at", Utc, nullable=False),
+    Column("approved_at", Utc),
+)
+
 
 def chat_of(address: Address) -> str:
     """One column for a conversation: `platform/chat` or `platform/chat/thread`, percent-encoded."""
@@ -176,12 +202,18 @@ def chat_of(address: Address) -> str:
 def address_of(chat: str) -> Address:
     """The inverse of `chat_of`."""
     platform, chat_id, *thread = (unquote(part) for part in chat.split("/"))
-    return Address(_PLATFORMS[platform], chat_id, thread[0] if thread else None)
+    return Address(PLATFORMS[platform], chat_id, thread[0] if thread else None)
 
 
-_PLATFORMS: dict[str, Platform] = {"telegram": "telegram", "discord": "discord", "grpc": "grpc"}
+PLATFORMS: dict[str, Platform] = {"telegram": "telegram", "discord": "discord", "grpc": "grpc"}
 
 
 def person_of(platform: Platform, person_id: str) -> str:
     """One column for a person, who is somebody else on each platform."""
     return f"{platform}/{quote(person_id, safe='')}"
+
+
+def person_at(person: str) -> tuple[Platform, str]:
+    """The inverse of `person_of`."""
+    platform, _, person_id = person.partition("/")
+    return PLATFORMS[platform], unquote(person_id)

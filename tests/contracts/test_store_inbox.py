@@ -1,13 +1,15 @@
 """The inbox's contract, over memory, a file and a server."""
 
 import asyncio
+import json
+from dataclasses import replace
 from datetime import UTC, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from essence.dialogue import Address, Message, Person, Sound
+from essence.dialogue import Address, Message, Person, Reply, Sound
 from essence.errors import Conflict
 from essence.store import open_store
 from essence.store.records import message_json, message_of
@@ -26,6 +28,12 @@ messages = st.builds(
     sound=st.none() | st.builds(Sound, text, text, st.none() | st.floats(0, 1e6), st.none() | st.integers(0, 2**40)),
     reply_to_id=optional,
     forwarded=st.booleans(),
+    quoted=text,
+    private=st.booleans(),
+    addressed=st.booleans(),
+    unreadable=text,
+    pressed=text,
+    version=text,
 )
 
 
@@ -36,6 +44,13 @@ async def claim(store, worker="w", lease_s=LEASE_S):
 @given(messages)
 def test_a_message_is_kept_as_it_was(message):
     assert message_of(message_json(message)) == message
+
+
+def test_a_message_of_an_older_june_is_read():
+    record = json.loads(message_json(note(1)))
+    for new in ("quoted", "private", "addressed", "unreadable", "pressed", "version"):
+        del record[new]
+    assert message_of(json.dumps(record)) == note(1)
 
 
 async def test_a_repeated_message_is_kept_once(store):
@@ -67,6 +82,7 @@ async def test_what_is_claimed_is_what_was_received(store):
     taken = await claim(store)
     assert taken.message == strange
     assert (taken.attempt, taken.worker_id, taken.deadline_at) == (1, "w", START + timedelta(seconds=60))
+    assert (taken.received_at, taken.record) == (START, "")
 
 
 async def test_a_conversation_is_answered_in_the_order_of_sending(store):
@@ -307,3 +323,127 @@ async def test_ended_messages_are_pruned_when_they_are_old(store, clock):
     assert await store.inbox.receive(note(1, THERE))
     taken = await claim(store)
     await store.inbox.finish(taken, "answered")
+
+
+async def test_a_key_is_known_from_receipt_on(store):
+    assert not await store.inbox.knows(note(1).key)
+    await store.inbox.receive(note(1))
+    assert await store.inbox.knows(note(1).key)
+    await store.inbox.finish(await claim(store), "answered")
+    assert await store.inbox.knows(note(1).key)
+    assert not await store.inbox.knows(replace(note(1), version="2").key)
+
+
+@pytest.mark.parametrize(
+    ("sound", "allowed_s"),
+    [
+        (Sound("r", "audio/ogg", 90.0, 1), 90),
+        (Sound("r", "audio/ogg", None, 400_000), 100),
+        (Sound("r", "audio/ogg"), 0),
+        (Sound("r", "audio/ogg", 1e9), 4 * 3600),
+        (Sound("r", "audio/ogg", -5.0), 0),
+        (Sound("r", "audio/ogg", float("nan")), 0),
+    ],
+)
+async def test_a_long_sound_has_a_later_deadline(store, sound, allowed_s):
+    await store.inbox.receive(replace(note(1), sound=sound))
+    assert (await claim(store)).deadline_at == START + timedelta(seconds=60 + allowed_s)
+
+
+async def test_a_worker_of_one_platform_is_given_no_other_s_messages(store, clock):
+    elsewhere = note(1, Address("discord", "7"))
+    await store.inbox.receive(note(1))
+    clock.pass_s(1)
+    await store.inbox.receive(elsewhere)
+    taken = await store.inbox.claim("w", lease_s=LEASE_S, platform="discord")
+    assert taken.message == elsewhere
+    assert await store.inbox.claim("w", lease_s=LEASE_S, platform="discord") is None
+    clock.pass_s(60)
+    assert await store.inbox.overdue(platform="discord") == (elsewhere,)
+    assert await store.inbox.overdue(platform="telegram") == (note(1),)
+    assert await store.inbox.overdue() == (note(1), elsewhere)
+    assert (await store.inbox.claim("w", lease_s=LEASE_S, platform="telegram")).message == note(1)
+
+
+async def test_workers_of_two_platforms_are_not_woken_in_place_of_one_another(store):
+    def waiting(platform):
+        return asyncio.create_task(store.inbox.claim("w", lease_s=LEASE_S, wait_s=100, platform=platform))
+
+    discord = waiting("discord")
+    await asyncio.sleep(0.01)
+    telegram = waiting("telegram")
+    await asyncio.sleep(0.01)
+    await store.inbox.receive(note(1))
+    assert (await telegram).message == note(1)
+    await store.inbox.receive(note(1, Address("discord", "7")))
+    assert (await discord).message.address.platform == "discord"
+
+
+async def test_the_record_of_the_last_answer_comes_with_the_next_claim(store):
+    for number in range(1, 5):
+        await store.inbox.receive(note(number))
+    assert await store.inbox.record(HERE) == ""
+    await store.inbox.finish(await claim(store), "answered", record="first\0")
+    assert (await store.inbox.record(HERE), await store.inbox.record(THERE)) == ("first", "")
+    second = await claim(store)
+    assert second.record == "first"
+    await store.inbox.finish(second, "silent")
+    await store.inbox.finish(await claim(store), "answered", record="third")
+    assert (await claim(store)).record == "third"
+
+
+async def test_a_message_is_concluded_together_with_its_answer(store):
+    assert await store.inbox.conclude(note(1), "refused", Reply("You may not."), "no pairing")
+    assert not await store.inbox.conclude(note(1), "refused", Reply("again"))
+    assert not await store.inbox.receive(note(1))
+    assert await store.inbox.knows(note(1).key)
+    assert await claim(store) is None
+    assert await store.inbox.backlog() == ()
+    (part,) = await store.outbox.pending("telegram")
+    assert (part.key, part.to, part.reply) == (f"{note(1).key}:0", HERE, Reply("You may not."))
+
+
+async def test_a_message_may_be_concluded_without_an_answer(store):
+    assert await store.inbox.conclude(note(1), "silent")
+    assert await store.outbox.pending("telegram") == ()
+
+
+async def test_a_message_that_is_being_answered_can_t_be_concluded(store):
+    await store.inbox.receive(note(1))
+    held = await claim(store)
+    assert not await store.inbox.conclude(note(1), "cancelled", Reply("x"))
+    assert await store.outbox.pending("telegram") == ()
+    await store.inbox.finish(held, "answered")
+
+
+async def test_concluding_another_message_leaves_the_claim_and_the_line(store):
+    await store.inbox.receive(note(1))
+    held = await claim(store)
+    assert await store.inbox.conclude(note(2), "cancelled")
+    await store.inbox.finish(held, "answered")
+    assert await store.inbox.backlog() == ()
+
+
+async def test_a_sender_that_waits_is_woken_by_a_concluded_message(store):
+    waiting = asyncio.create_task(store.outbox.pending("telegram", wait_s=100))
+    await asyncio.sleep(0.01)
+    await store.inbox.conclude(note(1), "refused", Reply("No."))
+    assert len(await waiting) == 1
+
+
+async def test_a_channel_reads_on_after_the_message_that_was_sent_last(store):
+    assert await store.inbox.newest("telegram") == ()
+    topic = Address("telegram", "7", "topic")
+    for number, address in ((3, HERE), (1, HERE), (2, THERE), (5, topic), (9, Address("discord", "7"))):
+        await store.inbox.receive(note(number, address))
+    await store.inbox.finish(await claim(store), "answered")
+    await store.inbox.conclude(note(4, THERE), "silent")
+    await store.inbox.park(note(8, Address("telegram", "9")))
+    newest = await store.inbox.newest("telegram")
+    assert {m.address: m.message_id for m in newest} == {
+        HERE: "3",
+        THERE: "4",
+        topic: "5",
+        Address("telegram", "9"): "8",
+    }
+    assert [m.message_id for m in await store.inbox.newest("discord")] == ["9"]

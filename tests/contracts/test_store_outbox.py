@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from essence.audio import VoiceNote
-from essence.dialogue import Receipt, Reply
+from essence.dialogue import Button, Entity, Receipt, Reply
 from essence.errors import Conflict, NotFound
 from essence.store import open_store
 from tests.store_cases import HERE, SETTINGS, START, THERE, note
@@ -40,6 +40,20 @@ async def test_what_is_sent_is_what_was_intended(store):
     await store.outbox.intend(key(0), HERE, reply)
     (part,) = await store.outbox.pending("telegram")
     assert (part.reply, part.to) == (reply, HERE)
+
+
+async def test_every_field_of_a_reply_is_kept(store):
+    reply = Reply(
+        "**naïve** 🎈",
+        VoiceNote(b"OggS", 0.5, b""),
+        reply_to_id="9",
+        entities=(Entity("pre", 0, 5, language="py"), Entity("text_link", 6, 2, "https://june.example/ü")),
+        spoken="naïve [x](y) 🎈",
+        buttons=(Button("Retry 🔁", "retry:7"), Button("", "")),
+    )
+    await store.outbox.intend(key(0), HERE, reply)
+    (part,) = await store.outbox.parts(CAUSE)
+    assert part.reply == reply
 
 
 async def test_text_that_a_database_refuses_is_kept_without_what_it_refuses(store):
@@ -214,3 +228,112 @@ async def test_settled_parts_are_pruned_when_they_are_old(store, clock):
     clock.pass_s(31 * 86400)
     assert await store.prune() == 1
     assert [part.key for part in await store.outbox.parts(CAUSE)] == [key(1)]
+
+
+async def dispatch(store, number=0, reply=Reply("x"), sender="s", **rest):  # noqa: B008 - frozen
+    return await store.outbox.dispatch(key(number), HERE, reply, sender_id=sender, lease_s=LEASE_S, **rest)
+
+
+async def test_a_dispatched_part_is_kept_and_on_its_way_at_once(store, clock):
+    reply = Reply("a\0b", VoiceNote(b"OggS", 0.5, b"w"), "9", (Entity("bold", 0, 1),), "a\0b", (Button("l", "d"),))
+    part = await dispatch(store, reply=reply)
+    assert (part.key, part.to, part.state, part.tries, part.doubtful) == (key(0), HERE, "sending", 1, False)
+    assert (part.reply.text, part.reply.spoken) == ("ab", "ab")
+    assert await store.outbox.parts(CAUSE) == (part,)
+    assert await pending(store) == []
+    clock.pass_s(LEASE_S)
+    assert [part.uncertain for part in await store.outbox.pending("telegram")] == [True]
+
+
+async def test_a_part_is_dispatched_by_one_sender_and_never_again(store):
+    assert await dispatch(store)
+    assert await dispatch(store, sender="other", reply=Reply("y")) is None
+    await store.outbox.sent(key(0), RECEIPT)
+    assert await dispatch(store) is None
+    (part,) = await store.outbox.parts(CAUSE)
+    assert (part.reply.text, part.tries, part.state) == ("x", 1, "sent")
+
+
+async def test_what_was_given_up_or_cancelled_is_not_dispatched(store):
+    await dispatch(store)
+    await store.outbox.failed(key(0), "blocked", retry_at=None)
+    assert await dispatch(store) is None
+    await store.outbox.intend(key(1), HERE, Reply("x"))
+    await store.outbox.cancel(CAUSE)
+    assert await dispatch(store, 1) is None
+
+
+async def test_a_part_behind_an_unsettled_one_is_kept_as_intended(store):
+    await dispatch(store, 0)
+    assert await dispatch(store, 1) is None
+    first, second = await store.outbox.parts(CAUSE)
+    assert (first.state, second.state, second.tries) == ("sending", "intended", 0)
+    assert await dispatch(store, 1) is None
+    await store.outbox.sent(key(0), RECEIPT)
+    assert (await dispatch(store, 1)).tries == 1
+
+
+async def test_other_conversations_hold_nothing_back(store):
+    await store.outbox.intend("telegram:8:1:0", THERE, Reply("there"))
+    assert await dispatch(store)
+
+
+async def test_a_failed_part_is_dispatched_when_it_is_due(store, clock):
+    await dispatch(store)
+    await store.outbox.failed(key(0), "429", retry_at=clock.wall + timedelta(seconds=7))
+    assert await dispatch(store) is None
+    clock.pass_s(7)
+    assert ((await dispatch(store, reply=Reply("y"))).reply.text, (await store.outbox.parts(CAUSE))[0].tries) == (
+        "x",
+        2,
+    )
+
+
+async def test_an_uncertain_part_that_is_dispatched_again_is_marked(store, clock):
+    await dispatch(store)
+    clock.pass_s(LEASE_S)
+    again = await dispatch(store, sender="other")
+    assert (again.doubtful, again.tries, again.uncertain) == (True, 2, False)
+
+
+async def test_whoever_lost_the_claim_dispatches_nothing(store, clock):
+    await store.inbox.receive(note(1))
+    old = await store.inbox.claim("old", lease_s=LEASE_S)
+    clock.pass_s(LEASE_S)
+    new = await store.inbox.claim("new", lease_s=LEASE_S)
+    with pytest.raises(Conflict):
+        await dispatch(store, under=old)
+    assert await store.outbox.parts(CAUSE) == ()
+    assert await dispatch(store, under=new)
+
+
+async def test_a_part_that_waits_behind_another_is_pending_once_that_has_arrived(store):
+    await dispatch(store, 0)
+    await dispatch(store, 1)
+    waiting = asyncio.create_task(store.outbox.pending("telegram", wait_s=100))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    await store.outbox.sent(key(0), RECEIPT)
+    assert [part.key for part in await waiting] == [key(1)]
+
+
+async def test_a_failure_that_may_have_been_a_success_stays_marked(store, clock):
+    await dispatch(store)
+    await store.outbox.failed(key(0), "no answer", retry_at=clock.wall, doubtful=True)
+    assert (await dispatch(store)).doubtful
+    await store.outbox.failed(key(0), "429", retry_at=clock.wall)
+    assert (await dispatch(store)).doubtful
+    await store.outbox.sent(key(0), RECEIPT)
+    (part,) = await store.outbox.parts(CAUSE)
+    assert (part.state, part.doubtful) == ("sent", True)
+
+
+async def test_senders_of_two_platforms_are_not_woken_in_place_of_one_another(store):
+    discord = asyncio.create_task(store.outbox.pending("discord", wait_s=100))
+    await asyncio.sleep(0.01)
+    telegram = asyncio.create_task(store.outbox.pending("telegram", wait_s=100))
+    await asyncio.sleep(0.01)
+    await store.outbox.intend(key(0), HERE, Reply("x"))
+    assert [part.key for part in await telegram] == [key(0)]
+    assert not discord.done()
+    discord.cancel()

@@ -35,7 +35,7 @@ def test_the_newest_migration_is_the_one_that_the_code_expects():
 
 
 def test_there_are_no_other_tables():
-    assert set(metadata.tables) == {"chats", "inbox", "outbox", "turns", "preferences"}
+    assert set(metadata.tables) == {"chats", "inbox", "outbox", "turns", "preferences", "pairings"}
 
 
 async def test_a_store_of_the_first_revision_is_opened_with_what_it_holds(file_url):

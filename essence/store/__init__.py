@@ -1,4 +1,4 @@
-"""What June keeps: inbox, outbox and conversations, in memory, in a file or on a server. Open one by its URL."""
+"""What June keeps: messages, answers, conversations, people; in memory, in a file or on a server, opened by URL."""
 
 from typing import TYPE_CHECKING
 

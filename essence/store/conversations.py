@@ -9,14 +9,14 @@ from itertools import accumulate, takewhile
 from typing import Any
 from urllib.parse import unquote
 
-from sqlalchemy import Connection, Row, delete, func, or_, select
+from sqlalchemy import Connection, Row, delete, func, or_, select, update
 
 from essence.dialogue import Address, Platform, Preferences, Turn
 from essence.store.clock import Clock
 from essence.store.database import Database
 from essence.store.line import settle
 from essence.store.records import turn_columns, turn_of
-from essence.store.tables import INSERTS, chat_of, inbox, is_open, outbox, person_of, preferences
+from essence.store.tables import INSERTS, chat_of, chats, inbox, is_open, outbox, pairings, person_of, preferences
 from essence.store.tables import turns as said
 
 _PAGE = 500
@@ -118,10 +118,13 @@ def _forget(connection: Connection, person: str, at: datetime) -> int:
     theirs = select(inbox.c.key).where(inbox.c.person == person)
     for key in connection.scalars(theirs.where(is_open)).all():
         settle(connection, key, "cancelled", "", at)
+    theirs_here = select(inbox.c.chat).where(inbox.c.person == person)
+    connection.execute(update(chats).where(chats.c.chat.in_(theirs_here)).values(record=""))
     deletions = (
         delete(outbox).where(outbox.c.cause.in_(theirs)),
         delete(inbox).where(inbox.c.person == person),
         delete(said).where(said.c.person == person),
         delete(preferences).where(preferences.c.person == person),
+        delete(pairings).where(pairings.c.person == person),
     )
     return sum(connection.execute(deletion).rowcount for deletion in deletions)

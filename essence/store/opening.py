@@ -25,6 +25,7 @@ from essence.store.database import Database, MemoryDatabase, ServerDatabase
 from essence.store.file import FileDatabase
 from essence.store.inbox import DurableInbox
 from essence.store.outbox import DurableOutbox
+from essence.store.people import DurablePeople
 from essence.store.schema import bring_up_to_date
 
 _FORMS = "Use memory://, sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE."
@@ -46,6 +47,7 @@ class DurableStore:
         self.conversations = DurableConversations(
             database, clock, max_turns=settings.history_max_turns, max_chars=settings.history_max_chars
         )
+        self.people = DurablePeople(database, clock)
 
     async def prune(self) -> int:
         return await retention.prune(self._database, self._clock.now(), self._retention_days)

@@ -49,6 +49,13 @@ async def test_the_last_turns_are_read_as_far_as_they_fit(store):
     assert await texts(store, chars=0) == []
 
 
+async def test_an_addition_is_found_again_by_its_key(store):
+    asked, answered = Turn("user", "hello"), Turn("assistant", "Hi.")
+    await store.conversations.append(HERE, [asked, answered], key="k", person_id="1")
+    assert await store.conversations.said("k") == (asked, answered)
+    assert await store.conversations.said("other") == ()
+
+
 async def test_conversations_and_threads_do_not_mix(store):
     topic = Address("telegram", "7", "topic")
     await say(store, "here")
@@ -114,3 +121,21 @@ async def test_nothing_of_a_forgotten_person_remains_and_others_keep_theirs(stor
     assert [part.key for part in await store.outbox.pending("telegram")] == [f"{note(2).key}:0"]
     assert (await store.inbox.claim("w", lease_s=30)).message == note(2, sender=BEN)
     assert [entry.messages for entry in await store.inbox.backlog()] == [1]
+
+
+async def test_parked_messages_and_the_pairing_of_a_forgotten_person_are_gone(store):
+    await store.people.ask("telegram", ANNA, "K7QF")
+    await store.people.approve("K7QF")
+    await store.people.ask("telegram", BEN, "M2XD")
+    await store.inbox.receive(note(1))
+    await store.inbox.finish(await store.inbox.claim("w", lease_s=30), "answered", record="of Anna")
+    await store.inbox.park(note(2))
+    await store.inbox.park(note(3, sender=BEN))
+    assert await store.conversations.forget("telegram", "1") == 3
+    assert not await store.people.is_paired("telegram", "1")
+    assert [pairing.person for pairing in await store.people.pairings()] == [BEN]
+    assert await store.inbox.record(HERE) == ""
+    assert [entry.messages for entry in await store.inbox.parked("telegram")] == [1]
+    assert await store.inbox.unpark(HERE) == 1
+    assert (await store.inbox.claim("w", lease_s=30)).message == note(3, sender=BEN)
+    assert not await store.inbox.knows(note(2).key)

@@ -1,0 +1,1 @@
+"""June on Discord."""

@@ -13,14 +13,22 @@ SERVICES = {
     "stt": "speech to text over gRPC",
     "tts": "text to speech over gRPC",
     "inference-api": "the language model over gRPC and OpenAI's HTTP API",
+    "telegram": "June on Telegram",
 }
 """Each takes settings alone, no options."""
-SETTINGS = {"stt": "SttService", "tts": "TtsService", "inference-api": "InferenceApiService"}
+SETTINGS = {
+    "stt": "SttService",
+    "tts": "TtsService",
+    "inference-api": "InferenceApiService",
+    "telegram": "TelegramService",
+}
 """Class of each service's settings in `essence.config`."""
 COMMANDS = {
     "talk": "answer a voice note: transcribe it, think, speak",
     "listen": "transcribe a file",
     "say": "speak a text into a file",
+    "pair": "let in whoever asked June to",
+    "history": "show, export or delete what June keeps of a conversation or a person",
     "engines": "list what can be used here, and what each of the others lacks",
     "download-models": "fetch model files, checked by SHA-256",
     "check-environment": "look at each part June needs, and name the command that mends it",

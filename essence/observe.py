@@ -34,6 +34,10 @@ CALLS = Counter(
     "june_calls", "Calls answered, by outcome: ok, cancelled, or the code of an error.", ["service", "method", "code"]
 )
 CALLS_IN_FLIGHT = Gauge("june_calls_in_flight", "Calls being answered now.", ["service", "method"])
+MESSAGES = Counter("june_messages", "Messages that ended, by how.", ["platform", "outcome"])
+MESSAGES_WITHOUT_END = Counter(
+    "june_messages_without_end", "Messages whose sender saw no end of them by their deadline.", ["platform"]
+)
 
 _tracer: Tracer | None = None
 
@@ -128,7 +132,7 @@ def _set_up_logs(level: str, log_format: LogFormat) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "uvicorn"):
+    for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "uvicorn", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
@@ -248,6 +252,11 @@ def call(service: str, method: str, headers: Mapping[str, str] | None = None) ->
             raise
         finally:
             CALLS.labels(service, method, code).inc()
+
+
+def count_message(platform: str, outcome: str) -> None:
+    """Count a message that has ended."""
+    MESSAGES.labels(platform, outcome).inc()
 
 
 def metrics() -> tuple[bytes, str]:

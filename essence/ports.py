@@ -446,6 +446,10 @@ class Conversations(Protocol):
         """
         ...
 
+    async def said(self, key: str) -> tuple[Turn, ...]:
+        """The turns that were added under this key; none where there was no such addition, or where it is forgotten."""
+        ...
+
     async def read(self, address: Address, *, turns: int, chars: int) -> tuple[Turn, ...]:
         """The last turns, oldest first: at most so many, and whole turns of at most so many characters together."""
         ...

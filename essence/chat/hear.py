@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
 from essence.audio import Pcm
@@ -13,9 +13,14 @@ from essence.ports import Transcriber
 
 
 async def hear(
-    sound: AsyncGenerator[Pcm], transcriber: Transcriber, stopwatch: Stopwatch, *, language: str | None = None
+    sound: AsyncGenerator[Pcm],
+    transcriber: Transcriber,
+    stopwatch: Stopwatch,
+    *,
+    language: str | None = None,
+    progress: Callable[[Transcript], None] | None = None,
 ) -> Transcript:
-    """Return the final transcript of a note.
+    """Return the final transcript of a note; `progress` is told of each on the way.
 
     Raises:
         InvalidAudio: The note can't be decoded.
@@ -29,6 +34,8 @@ async def hear(
     ):
         async for growing in transcripts:
             transcript = growing
+            if progress is not None:
+                progress(growing)
     if transcript is None:
         raise EngineError("The speech-to-text engine ended without a result. Its log tells why.")
     stopwatch.heard(transcript.timing)

@@ -11,7 +11,7 @@ that fails, or whoever stops listening, cancels the others before anybody hears 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from essence.chat.sentences import SentenceSplitter
 from essence.chat.speak import Speaker
 from essence.chat.think import Answer, Pieces, think
 from essence.chat.timings import Stopwatch, Timings
-from essence.dialogue import Turn
+from essence.dialogue import Transcript, Turn
 from essence.ports import LanguageModel, Synthesizer, Transcriber
 
 
@@ -56,35 +56,88 @@ class Pipeline:
         return events_of(partial(self._note, note, tuple(history), language, voice))
 
     def answer_text(
-        self, text: str, history: Sequence[Turn] = (), *, language: str | None = None, voice: str | None = None
+        self,
+        text: str,
+        history: Sequence[Turn] = (),
+        *,
+        language: str | None = None,
+        voice: str | None = None,
+        spoken: bool = True,
+        stopwatch: Stopwatch | None = None,
     ) -> AsyncGenerator[Event]:
-        """Yield the same as `answer_note`, without `Heard`, for a message that was typed."""
-        return events_of(partial(self._text, text, tuple(history), language, voice))
+        """Yield the same as `answer_note`, without `Heard`, for a message that was typed or was heard before.
+
+        `spoken`: False leaves the voice out. `stopwatch`: one that runs already; its record comes with `Done`.
+        """
+        turns = (*history, Turn("user", text))
+        work = self._answer if spoken else self._answer_silently
+        return events_of(partial(work, turns, language, voice, stopwatch or Stopwatch()))
+
+    def speak(self, text: str, *, language: str | None = None, voice: str | None = None) -> AsyncGenerator[Event]:
+        """Yield `AudioPart`s of a text that is there already, then `Done`; `VoiceFailed` if the voice fails."""
+        return events_of(partial(self._speak, text, language, voice))
+
+    async def hear(
+        self,
+        note: bytes | Path,
+        *,
+        language: str | None = None,
+        stopwatch: Stopwatch | None = None,
+        progress: Callable[[Transcript], None] | None = None,
+    ) -> Transcript:
+        """The transcript of a note.
+
+        Args:
+            note: Any audio file that a phone or a browser sends.
+            language: ISO 639-1 code of what is spoken; None detects it.
+            stopwatch: Notes the time that it takes.
+            progress: Told each transcript that the engine has of a long note, the last one too.
+
+        Raises:
+            InvalidAudio: It can't be decoded.
+            JuneError: As the transcriber says.
+        """
+        sound, stopwatch = self.codec.decode(note), stopwatch or Stopwatch()
+        with observe.call("pipeline", "hear"):
+            return await hear(sound, self.transcriber, stopwatch, language=language, progress=progress)
 
     async def _note(
         self, note: bytes | Path, history: tuple[Turn, ...], language: str | None, voice: str | None, outlet: Outlet
     ) -> None:
-        with observe.call("pipeline", "answer_note"):
-            stopwatch = Stopwatch()
-            transcript = await hear(self.codec.decode(note), self.transcriber, stopwatch, language=language)
-            outlet.put(Heard(transcript))
-            if transcript.speech:
-                turns = (*history, Turn("user", transcript.text))
-                await self._answer(turns, transcript.language, voice, outlet, stopwatch)
-            else:
-                outlet.put(Done(answer="", cut=False, timings=_recorded(stopwatch)))
-
-    async def _text(
-        self, text: str, history: tuple[Turn, ...], language: str | None, voice: str | None, outlet: Outlet
-    ) -> None:
-        with observe.call("pipeline", "answer_text"):
-            await self._answer((*history, Turn("user", text)), language, voice, outlet, Stopwatch())
+        stopwatch = Stopwatch()
+        transcript = await self.hear(note, language=language, stopwatch=stopwatch)
+        outlet.put(Heard(transcript))
+        if transcript.speech:
+            turns = (*history, Turn("user", transcript.text))
+            await self._answer(turns, transcript.language, voice, stopwatch, outlet)
+        else:
+            outlet.put(Done(answer="", cut=False, timings=_recorded(stopwatch)))
 
     async def _answer(
-        self, turns: tuple[Turn, ...], language: str | None, voice: str | None, outlet: Outlet, stopwatch: Stopwatch
+        self, turns: tuple[Turn, ...], language: str | None, voice: str | None, stopwatch: Stopwatch, outlet: Outlet
     ) -> None:
-        answer = await self._think_aloud(turns, language, voice, outlet, stopwatch)
-        outlet.put(Done(answer.text, answer.cut, _recorded(stopwatch)))
+        with observe.call("pipeline", "answer"):
+            answer = await self._think_aloud(turns, language, voice, outlet, stopwatch)
+            outlet.put(Done(answer.text, answer.cut, _recorded(stopwatch)))
+
+    async def _answer_silently(
+        self, turns: tuple[Turn, ...], language: str | None, voice: str | None, stopwatch: Stopwatch, outlet: Outlet
+    ) -> None:
+        with observe.call("pipeline", "answer"):
+            answer = await think(self.model, turns, None, None, outlet, stopwatch)
+            outlet.put(Done(answer.text, answer.cut, _recorded(stopwatch)))
+
+    async def _speak(self, text: str, language: str | None, voice: str | None, outlet: Outlet) -> None:
+        stopwatch = Stopwatch()
+        with observe.call("pipeline", "speak"):
+            pieces, splitter = Pieces(), SentenceSplitter(language=language or "en")
+            speaker = Speaker(self.synthesizer, self.codec, self.playout, outlet, stopwatch)
+            async with asyncio.TaskGroup() as stages:
+                stages.create_task(speaker.speak(pieces, language=language, voice=voice))
+                for piece in (*splitter.feed(text), *splitter.flush()):
+                    await pieces.put(piece)
+                await pieces.finish()
+            outlet.put(Done(text, cut=False, timings=_recorded(stopwatch)))
 
     async def _think_aloud(
         self, turns: tuple[Turn, ...], language: str | None, voice: str | None, outlet: Outlet, stopwatch: Stopwatch

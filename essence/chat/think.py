@@ -60,12 +60,14 @@ class Pieces:
 async def think(
     model: LanguageModel,
     history: Sequence[Turn],
-    splitter: SentenceSplitter,
-    pieces: Pieces,
+    splitter: SentenceSplitter | None,
+    pieces: Pieces | None,
     outlet: Outlet,
     stopwatch: Stopwatch,
 ) -> Answer:
     """Have the last turn of `history` answered; put each delta into `outlet`, each finished piece into `pieces`.
+
+    Without a splitter and pieces the answer is only written.
 
     Raises:
         EmptyAnswer: The model wrote nothing but blanks.
@@ -80,13 +82,15 @@ async def think(
                         stopwatch.reach("first_token")
                         outlet.put(event)
                         text += delta
-                        await _pass_on(splitter.feed(delta), pieces, stopwatch)
+                        if splitter is not None and pieces is not None:
+                            await _pass_on(splitter.feed(delta), pieces, stopwatch)
                     case Finished(reason):
                         cut = reason == "length"
     if not text.strip():
         raise EmptyAnswer("The language model answered without a word. Ask again, or try another model.")
-    await _pass_on(splitter.flush(), pieces, stopwatch)
-    await pieces.finish()
+    if splitter is not None and pieces is not None:
+        await _pass_on(splitter.flush(), pieces, stopwatch)
+        await pieces.finish()
     return Answer(text, cut)
 
 

@@ -47,7 +47,7 @@ def run(service: Service[S, P]) -> int:
     """Serve until told to stop; the exit code is 0, or 1 (it can't serve; one sentence says why)."""
     try:
         settings = config.read(service.settings)
-        _observe(service.name, settings)
+        observe_process(service.name, settings)
         asyncio.run(_serve(service, settings))
     except JuneError as error:
         sys.stderr.write(f"{error}\n")
@@ -55,7 +55,8 @@ def run(service: Service[S, P]) -> int:
     return 0
 
 
-def _observe(name: str, settings: config.Observability) -> None:
+def observe_process(name: str, settings: config.Observability) -> None:
+    """Logs and traces as the settings say."""
     observe.set_up(
         name,
         level=settings.log_level,
@@ -65,13 +66,13 @@ def _observe(name: str, settings: config.Observability) -> None:
 
 
 async def _serve(service: Service[S, P], settings: S) -> None:
-    signals = _Signals()
+    signals = Signals()
     async with AsyncExitStack() as stack:
         http = HttpServer(service.name, has_api=service.http_api is not None)
         rpc = RpcServer(service.rpc, _limits(settings))
-        await _start(http, f"{service.role}_http_port", settings)
+        await start(http, f"{service.role}_http_port", settings)
         stack.push_async_callback(http.stop)
-        await _start(rpc, f"{service.role}_grpc_port", settings)
+        await start(rpc, f"{service.role}_grpc_port", settings)
         stack.push_async_callback(rpc.stop, 0.0)
         engine = await signals.unless_stopped(_load(stack, service, settings))
         if engine is not None:
@@ -88,7 +89,12 @@ def _limits(settings: config.Process) -> Limits:
     return Limits(settings.grpc_max_message_bytes, settings.grpc_max_calls, settings.grpc_max_call_s)
 
 
-async def _start(server: HttpServer | RpcServer[P], port_setting: str, settings: config.Process) -> None:
+async def start(server: HttpServer | RpcServer[P], port_setting: str, settings: config.Process) -> None:
+    """Bind a server to the port that a setting names.
+
+    Raises:
+        ConfigError: It can't be bound; the sentence names the setting.
+    """
     wanted: int = getattr(settings, port_setting)
     try:
         bound = await server.start(settings.bind_host, wanted)
@@ -106,7 +112,7 @@ async def _load(stack: AsyncExitStack, service: Service[S, P], settings: S) -> P
     return engine
 
 
-class _Signals:
+class Signals:
     """SIGTERM and SIGINT of this process: the first asks it to stop, a second ends it at once."""
 
     def __init__(self) -> None:

@@ -1,0 +1,92 @@
+"""June on one channel: everything between a platform and the engines, put together and kept running."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from essence.chat import slash, watchdog
+from essence.chat.access import Access
+from essence.chat.courier import Courier
+from essence.chat.dispatcher import Dispatcher
+from essence.chat.exchange import House
+from essence.chat.intake import Intake
+from essence.chat.pipeline import Pipeline
+from essence.config import ChatSettings
+from essence.ports import Channel, Store
+
+COMMANDS = tuple((line.name, line.summary) for line in slash.TABLE)
+"""What a platform's menu shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Ids on the channel's platform."""
+
+    owners: frozenset[str]
+    guests: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    """What is running."""
+
+    channel: Channel
+    store: Store
+    courier: Courier
+    dispatcher: Dispatcher
+    intake: Intake
+
+
+@asynccontextmanager
+async def running(
+    channel: Channel,
+    store: Store,
+    pipeline: Callable[[], Awaitable[Pipeline]],
+    settings: ChatSettings,
+    crowd: Crowd,
+    *,
+    system_prompt: str,
+    engines: Callable[[], str] = lambda: "ready",
+) -> AsyncIterator[Assistant]:
+    """Answer people on a channel while the context is open.
+
+    Args:
+        channel: Opened already; it is listened to here.
+        store: Where everything is kept.
+        pipeline: Waits until the engines are loaded.
+        settings: Manners and limits.
+        crowd: Who may talk.
+        system_prompt: First turn of every conversation.
+        engines: How they are, in a few words, for /status.
+
+    Raises:
+        NotAllowed: In an ExceptionGroup: the platform refuses June's token.
+    """
+    platform = channel.profile.platform
+    worker_id = settings.june_worker_id or f"{platform}@{socket.gethostname()}"
+    courier = Courier(store.outbox, channel, sender_id=worker_id)
+    house = House(store, channel, courier, pipeline, settings, system_prompt)
+    dispatcher = Dispatcher(house, worker_id=worker_id)
+    access = Access(store.people, platform, crowd.owners, crowd.guests)
+    desk = slash.Desk(store, channel, dispatcher, engines)
+    intake = Intake(store, channel, access, dispatcher, desk, settings)
+    async with asyncio.TaskGroup() as tasks:
+        work = [
+            tasks.create_task(one)
+            for one in (
+                dispatcher.run(),
+                courier.run(),
+                intake.announce_backlog(),
+                watchdog.watch(store, channel),
+                channel.listen(intake.receive),
+            )
+        ]
+        try:
+            yield Assistant(channel, store, courier, dispatcher, intake)
+        finally:
+            for task in work:
+                task.cancel()

@@ -1,0 +1,171 @@
+"""Brings parts of answers to the platform, each written down before it leaves and when it has arrived.
+
+Two ways lead here. An answer in the making hands its parts to `send`, which lets them go at once. What a process that
+died has left behind, what waits for a retry and what another process has written is found by `run`. The outbox sees to
+it that a part has one sender at a time and that a conversation's parts keep their order.
+
+The policy where a request's answer was lost: the part is sent again, and where the platform can't recognise the repeat,
+it bears a mark. Losing a message is worse than a message that may come twice and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from weakref import WeakValueDictionary
+
+from essence import observe
+from essence.dialogue import Address, Claim, Part, Reply
+from essence.errors import Conflict, InvalidInput, JuneError, NotFound, RateLimited, Uncertain, by_code
+from essence.ports import Channel, Outbox
+
+LEASE_S = 90.0
+"""How long a request may be on its way: longer than a channel's own deadline for uploads, 60 s."""
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+MOST_TRIES = 3_000
+"""About a day of a platform that is down."""
+LOOK_AGAIN_S = 2.0
+"""How often whoever waits for a part looks whether another process has sent it."""
+
+
+class Courier:
+    """Sends for one channel. `run` must run as long as anything is sent."""
+
+    def __init__(self, outbox: Outbox, channel: Channel, *, sender_id: str) -> None:
+        """`sender_id`: the same after a restart, so that what was on its way then is known to be uncertain."""
+        self._outbox, self._channel, self._sender_id = outbox, channel, sender_id
+        self._platform = channel.profile.platform
+        self._on_their_way: dict[str, asyncio.Task[Part | None]] = {}
+        self._ends: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
+
+    async def run(self) -> None:
+        """Send what waits, until cancelled; requests that have left are then waited for."""
+        await self._outbox.release_all(self._sender_id)
+        try:
+            while True:
+                await self._send_pending()
+        finally:
+            await self._let_arrive()
+
+    async def _send_pending(self) -> None:
+        try:
+            parts = await self._outbox.pending(self._platform, wait_s=LONGEST_PAUSE_S)
+            began = [await self._begin(part.key) for part in parts]
+        except JuneError as error:
+            observe.logger().error("outbox_failed", code=error.code, error=str(error))
+            await asyncio.sleep(LOOK_AGAIN_S)
+        else:
+            if parts and not any(began):  # others were faster
+                await asyncio.sleep(FIRST_PAUSE_S)
+
+    async def _begin(self, key: str) -> bool:
+        if key in self._on_their_way:
+            return False
+        try:
+            part = await self._outbox.sending(key, sender_id=self._sender_id, lease_s=LEASE_S)
+        except Conflict:  # somebody else sends it, or it was taken back
+            return False
+        self._start(part)
+        return True
+
+    async def _let_arrive(self) -> None:
+        if self._on_their_way:
+            await asyncio.wait(self._on_their_way.values(), timeout=LEASE_S)
+
+    async def send(self, key: str, to: Address, reply: Reply, *, under: Claim | None = None) -> Part:
+        """Keep a part and return when the platform has it. Cancelling leaves it on its way.
+
+        Raises:
+            Conflict: The claim was lost, and nothing is kept; or the part was taken back.
+            JuneError: It was given up: the platform's refusal.
+        """
+        part = await self._outbox.dispatch(key, to, reply, sender_id=self._sender_id, lease_s=LEASE_S, under=under)
+        if part is not None:
+            settled = await asyncio.shield(self._start(part))
+            if settled is not None:
+                return _arrived(settled)
+        return await self.arrival(key)
+
+    async def arrival(self, key: str) -> Part:
+        """Wait until a part was sent, by whichever process.
+
+        Raises:
+            NotFound: No such part.
+            Conflict: It was taken back.
+            JuneError: It was given up.
+        """
+        while True:
+            ended = self._ends.setdefault(key, asyncio.Event())
+            part = await self._part(key)
+            if part.state in ("sent", "given_up", "cancelled"):
+                return _arrived(part)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), LOOK_AGAIN_S)
+
+    async def _part(self, key: str) -> Part:
+        for part in await self._outbox.parts(key.rpartition(":")[0]):
+            if part.key == key:
+                return part
+        raise NotFound(f"The outbox has no part {key}.")
+
+    def _start(self, part: Part) -> asyncio.Task[Part | None]:
+        """A task of the courier's own: whoever asked may be cancelled, and the request must still be written down."""
+        task = asyncio.create_task(self._deliver(part))
+        self._on_their_way[part.key] = task
+        task.add_done_callback(lambda _: self._on_their_way.pop(part.key, None))
+        return task
+
+    async def _deliver(self, part: Part) -> Part | None:
+        """The part as it was settled; None where it will be tried again."""
+        try:
+            with observe.call("channel", "send"):
+                receipt = await self._channel.send(part.to, part.reply, key=part.key, again=part.doubtful)
+        except JuneError as error:
+            return await self._failed(part, error)
+        await self._persist(self._outbox.sent(part.key, receipt))
+        self._tell(part.key)
+        return replace(part, state="sent", receipt=receipt)
+
+    async def _failed(self, part: Part, error: JuneError) -> Part | None:
+        uncertain = isinstance(error, Uncertain)
+        final = not (error.retryable or uncertain) or part.tries >= MOST_TRIES
+        log = observe.logger().error if final else observe.logger().warning
+        log("part_not_sent", key=part.key, code=error.code, error=str(error), tries=part.tries, given_up=final)
+        retry_at = None if final else datetime.now(UTC) + timedelta(seconds=_pause_s(part, error))
+        why = f"{error.code}: {error}"
+        await self._persist(self._outbox.failed(part.key, why, retry_at=retry_at, doubtful=uncertain))
+        self._tell(part.key)
+        return replace(part, state="given_up", why=why) if final else None
+
+    async def _persist(self, work: Coroutine[Any, Any, None]) -> None:
+        """If the store fails here, the part's lease ends and it is uncertain, which the outbox knows how to tell."""
+        try:
+            await work
+        except JuneError as error:
+            observe.logger().error("receipt_not_kept", code=error.code, error=str(error))
+
+    def _tell(self, key: str) -> None:
+        if (ended := self._ends.get(key)) is not None:
+            ended.set()
+
+
+def _pause_s(part: Part, error: JuneError) -> float:
+    if isinstance(error, RateLimited):
+        return error.retry_after_s
+    doubled: float = FIRST_PAUSE_S * 2 ** min(part.tries - 1, 10)
+    return min(doubled, LONGEST_PAUSE_S)
+
+
+def _arrived(part: Part) -> Part:
+    """A part that was sent; raises what became of any other."""
+    if part.state == "sent":
+        return part
+    if part.state == "cancelled":
+        raise Conflict(f"{part.key} was taken back.")
+    code, _, sentence = part.why.partition(": ")
+    raise by_code().get(code, InvalidInput)(sentence or part.why)

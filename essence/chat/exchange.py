@@ -1,0 +1,281 @@
+"""One message and its answer: heard, thought about, shown while it grows, spoken, kept.
+
+What has reached the person is written down as it goes, so another worker takes an answer up where a dead one left it:
+a text is changed into the new one, a voice message that was sent stands, and the answer goes on behind its words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from essence import observe
+from essence.chat.courier import Courier
+from essence.chat.events import AudioPart, Done, Event, VoiceFailed
+from essence.chat.live_text import LiveText
+from essence.chat.pipeline import Pipeline
+from essence.chat.rendering import rendered
+from essence.chat.timings import Stopwatch
+from essence.chat.voices import Voices
+from essence.config import ChatSettings
+from essence.dialogue import AnswerForm, Claim, Message, Preferences, Reply, TextDelta, Turn
+from essence.errors import JuneError
+from essence.ports import Channel, Store
+
+SIGN_AFTER_S = 0.25
+"""An answer that is there within this needs no sign that it is coming."""
+STOPPED = " …"
+"""Ends a text that was broken off."""
+GO_ON = "Your answer was broken off there. Go on exactly where it stopped, and repeat nothing of it."
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all exchanges of one channel share."""
+
+    store: Store
+    channel: Channel
+    courier: Courier
+    pipeline: Callable[[], Awaitable[Pipeline]]
+    """Waits until the engines are loaded."""
+    settings: ChatSettings
+    system_prompt: str
+
+
+class Exchange:
+    """Answers one claimed message."""
+
+    def __init__(self, house: House, claim: Claim) -> None:
+        self._house, self._claim, self._message = house, claim, claim.message
+        self._stopwatch = Stopwatch(waited_s=max(0.0, (datetime.now(UTC) - claim.received_at).total_seconds()))
+        self._live = LiveText(claim, house.courier, house.channel, self._stopwatch)
+        self._voices = Voices(claim, house.courier, house.channel.profile, self._stopwatch)
+        self._preferences = Preferences()
+        self._text = ""
+        self._tells_text = False
+        self._no_voice: JuneError | None = None
+        self._language: str | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the person has seen or heard anything of the answer."""
+        return self._live.begun or self._voices.begun
+
+    async def answer(self) -> None:
+        """Bring the message to its end.
+
+        Raises:
+            Conflict: The claim was lost; another worker goes on.
+            JuneError: It can't be answered; `fail` tells its sender.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                company = [tasks.create_task(work) for work in (self._signs(), self._live.run(), self._voices.run())]
+                await self._answer()
+                for task in company:
+                    task.cancel()
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+        record = json.dumps({"timings": asdict(self._stopwatch.timings)})
+        await self._house.store.inbox.finish(self._claim, "answered", record=record)
+        observe.count_message(self._message.address.platform, "answered")
+
+    async def fail(self, error: JuneError) -> None:
+        """Tell the sender what went wrong, and end the message."""
+        observe.logger().warning("message_failed", key=self._message.key, code=error.code, error=str(error))
+        await self._take_back()
+        sentence = f"⚠️ {error}"
+        if self._live.begun:
+            await self._show_last(f"{self._text}\n\n{sentence}" if self._text.strip() else sentence)
+        else:
+            with suppress(JuneError):  # whoever blocked June can't be told
+                await self._say(sentence, "e0")
+        await self._house.store.inbox.finish(self._claim, "failed", f"{error.code}: {error}")
+        observe.count_message(self._message.address.platform, "failed")
+
+    async def leave_off(self, why: str) -> None:
+        """End a message whose answer is not wanted any more; what was said of it stays."""
+        await self._take_back()
+        if self._live.begun and self._text.strip():
+            await self._show_last(self._text + STOPPED)
+        if self.begun and self._text.strip():
+            await self._keep(Turn("assistant", self._text + STOPPED))
+        await self._house.store.inbox.finish(self._claim, "cancelled", why)
+        observe.count_message(self._message.address.platform, "cancelled")
+
+    async def _take_back(self) -> None:
+        await self._house.store.outbox.cancel(self._message.key)
+
+    async def _show_last(self, markdown: str) -> None:
+        """Let the text end so, as far as the platform takes it now; what it doesn't take is no reason to fail twice."""
+        with suppress(JuneError, ExceptionGroup):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._live.run())
+                await self._live.finish(markdown)
+
+    async def _say(self, markdown: str, name: str) -> None:
+        """Say something that is no part of the answer's text."""
+        for number, text in enumerate(rendered(markdown, self._house.channel.profile)):
+            key = f"{self._message.key}:{name}" + (f".{number}" if number else "")
+            reply = Reply(text.text, entities=text.entities, reply_to_id=self._message.message_id)
+            await self._house.courier.send(key, self._message.address, reply, under=self._claim)
+
+    async def _signs(self) -> None:
+        """Show that the message was heard, then what June is doing with it, until the answer is there."""
+        channel, message = self._house.channel, self._message
+        await asyncio.sleep(SIGN_AFTER_S)
+        await channel.sign(message, "heard")
+        started_at = asyncio.get_running_loop().time()
+        while True:
+            await channel.sign(message, "speaking" if self._wants_voice and not self._tells_text else "writing")
+            slow_at = started_at + self._house.settings.chat_slow_s
+            await asyncio.sleep(min(channel.profile.typing_s, max(slow_at - asyncio.get_running_loop().time(), 1.0)))
+            if not self.begun and asyncio.get_running_loop().time() >= slow_at:
+                self._live.show("⏳ Still working on it …")
+
+    async def _answer(self) -> None:
+        store, key = self._house.store, self._message.key
+        if self._claim.attempt > 1:
+            parts = await store.outbox.parts(key)
+            self._live.take_up(parts)
+            self._voices.take_up(parts)
+        self._preferences = await store.conversations.preferences(
+            self._message.address.platform, self._message.sender.person_id
+        )
+        self._tells_text = self._wants_text
+        pipeline = await self._house.pipeline()
+        self._stopwatch.reach("waited")
+        if known := await self._turn(f"{key}:answered"):
+            await self._repeat(pipeline, known)
+        elif (question := await self._question(pipeline)) is None:
+            await self._say("I heard no speech in your message.", "e0")
+        else:
+            await self._think(pipeline, question)
+        self._stopwatch.delivered()
+
+    async def _turn(self, key: str) -> str:
+        """What an earlier attempt kept under this key; empty if none did."""
+        if self._claim.attempt == 1:
+            return ""
+        turns = await self._house.store.conversations.said(key)
+        return turns[-1].text if turns else ""
+
+    async def _question(self, pipeline: Pipeline) -> str | None:
+        """What the message asks; None where nobody spoke."""
+        message = self._message
+        if message.sound is None:
+            return _with_context(message, message.text)
+        if asked := await self._turn(f"{message.key}:asked"):
+            return asked
+        note = await self._house.channel.fetch(message.sound, max_bytes=self._house.settings.chat_max_file_bytes)
+        self._stopwatch.reach("fetched")
+        transcript = await pipeline.hear(note, language=self._preferences.language, stopwatch=self._stopwatch)
+        if not transcript.speech:
+            return None
+        self._language = self._preferences.language or transcript.language
+        question = _with_context(message, " ".join(filter(None, (transcript.text, message.text))))
+        await self._keep(Turn("user", question), name="asked")
+        return question
+
+    async def _think(self, pipeline: Pipeline, question: str) -> None:
+        history = await self._history(question)
+        already = self._voices.spoken
+        self._text = already
+        ask = question
+        if already:
+            history, ask = (*history, Turn("user", question), Turn("assistant", already)), GO_ON
+        events = pipeline.answer_text(
+            ask,
+            history,
+            language=self._language or self._preferences.language,
+            voice=self._preferences.voice,
+            spoken=self._wants_voice,
+            stopwatch=self._stopwatch,
+        )
+        await self._tell(events)
+        turns = [Turn("assistant", self._text)]
+        if self._message.sound is None:
+            turns.insert(0, Turn("user", question))
+        await self._keep(*turns)
+        await self._end()
+
+    async def _repeat(self, pipeline: Pipeline, answer: str) -> None:
+        """Deliver what is left of an answer that an earlier attempt had whole."""
+        spoken = self._voices.spoken
+        self._text = answer
+        if self._wants_voice and (rest := answer[len(spoken) :]).strip():
+            await self._tell(pipeline.speak(rest, language=self._language, voice=self._preferences.voice))
+        await self._end()
+
+    async def _tell(self, events: AsyncGenerator[Event]) -> None:
+        async with aclosing(events):
+            async for event in events:
+                self._tell_one(event)
+
+    def _tell_one(self, event: Event) -> None:
+        match event:
+            case TextDelta(text):
+                self._text += text
+                if self._tells_text:
+                    self._live.show(self._text)
+            case AudioPart():
+                self._voices.put(event, captioned=not self._tells_text and self._form == "caption")
+            case VoiceFailed(error):
+                self._no_voice, self._tells_text = error, True
+            case Done(cut=True):
+                self._text += STOPPED
+            case _:
+                pass
+
+    async def _end(self) -> None:
+        """Return when the platform has all of it."""
+        if self._tells_text:
+            reason = f"\n\n_(No voice message: {self._no_voice})_" if self._no_voice is not None else ""
+            await self._live.finish(self._text + reason)
+        await self._voices.finish()
+
+    async def _history(self, question: str) -> tuple[Turn, ...]:
+        settings = self._house.settings
+        turns = await self._house.store.conversations.read(
+            self._message.address, turns=settings.chat_history_turns, chars=settings.chat_history_chars
+        )
+        if turns and turns[-1] == Turn("user", question):  # kept when it was heard
+            turns = turns[:-1]
+        return (Turn("system", self._house.system_prompt), *turns)
+
+    async def _keep(self, *turns: Turn, name: str = "answered") -> None:
+        message = self._message
+        await self._house.store.conversations.append(
+            message.address, turns, key=f"{message.key}:{name}", person_id=message.sender.person_id
+        )
+
+    @property
+    def _form(self) -> AnswerForm:
+        form = self._preferences.answer
+        if form == "auto":
+            return "both" if self._message.sound is not None else "text"
+        if form == "caption" and not self._house.channel.profile.caption_units:
+            return "both"
+        return form
+
+    @property
+    def _wants_voice(self) -> bool:
+        return self._form != "text"
+
+    @property
+    def _wants_text(self) -> bool:
+        return self._form in ("text", "both")
+
+
+def _with_context(message: Message, words: str) -> str:
+    """The words with what they are about, as a model is shown them."""
+    lines = [f"> {line}" for line in message.quoted.splitlines()]
+    if message.forwarded:
+        lines.append("(A message that somebody else wrote and that was passed on:)")
+    if message.unreadable:
+        lines.append(f"(With it came {message.unreadable}, which you can't see.)")
+    return "\n".join([*lines, words]) if lines else words

@@ -1,0 +1,183 @@
+"""What becomes of a message when it comes: to be answered, answered at once, set aside, or not for June."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from essence import observe
+from essence.chat import slash
+from essence.chat.access import Access, Standing
+from essence.chat.dispatcher import Dispatcher
+from essence.chat.rendering import rendered
+from essence.config import ChatSettings
+from essence.dialogue import Address, Button, Message, Outcome, Reply
+from essence.errors import JuneError, StoreError
+from essence.ports import Channel, Store
+
+ONE_NOTICE_S = 600.0
+"""A person is told once in this time that nothing can be kept."""
+SETTLE_S = 1.0
+"""After the last message of a backlog it is announced."""
+YES, NO = "backlog:yes", "backlog:no"
+
+
+class Intake:
+    """Takes messages of one channel; `receive` returns when each is durable."""
+
+    def __init__(
+        self, store: Store, channel: Channel, access: Access, dispatcher: Dispatcher, desk: slash.Desk,
+        settings: ChatSettings,
+    ) -> None:  # fmt: skip
+        """`desk`: what slash commands work on."""
+        self._store, self._channel, self._access = store, channel, access
+        self._dispatcher, self._desk, self._settings = dispatcher, desk, settings
+        self._told: dict[str, float] = {}
+        self._parked = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def receive(self, message: Message) -> None:
+        """Keep a message, or answer it for good. Duplicates are recognised.
+
+        Raises:
+            JuneError: It could not be kept; its platform must bring it again.
+        """
+        try:
+            await self._receive(message)
+        except StoreError:
+            self._spawn(self._tell_that_nothing_is_kept(message))
+            raise
+
+    async def _receive(self, message: Message) -> None:
+        if message.pressed:
+            await self._press(message)
+        elif message.addressed and (message.text or message.sound or message.unreadable):
+            standing = await self._access.standing(message.sender.person_id)
+            if standing == "stranger":
+                await self._refuse(message)
+            else:
+                await self._admit(message, standing)
+
+    async def _admit(self, message: Message, standing: Standing) -> None:
+        if message.version:
+            await self._amend(message)
+        elif slash.is_order(message):
+            await self._obey(message, standing)
+        elif message.sound is None and not message.text:
+            await self._conclude(
+                message, "answered", f"I can't read {message.unreadable} yet. Send me text or a voice message."
+            )
+        elif datetime.now(UTC) - message.sent_at > timedelta(seconds=self._settings.chat_fresh_s):
+            if await self._store.inbox.park(message):
+                self._parked.set()
+        else:
+            await self._keep(message)
+
+    async def _keep(self, message: Message) -> None:
+        running = self._dispatcher.at(message.address)
+        if await self._store.inbox.receive(message) and running is not None and running.exchange.begun:
+            running.stop("a newer message came")
+
+    async def _amend(self, message: Message) -> None:
+        """An edit takes the place of what nobody has begun to answer; later it changes nothing that was said."""
+        if not slash.is_order(message) and message.text:
+            await self._store.inbox.amend(replace(message, version=""))
+
+    async def _obey(self, message: Message, standing: Standing) -> None:
+        if not await self._store.inbox.knows(message.key):
+            await self._conclude(message, "answered", await slash.obey(self._desk, message, standing))
+
+    async def _refuse(self, message: Message) -> None:
+        if await self._store.inbox.knows(message.key):
+            return
+        if not message.private:
+            await self._conclude(message, "refused", "")
+            return
+        pairing = await self._access.invite(message.sender)
+        await self._conclude(
+            message,
+            "refused",
+            f"I only talk to people whom my owner knows. Ask them to let you in with this code: **{pairing.code}**\n\n"
+            f"(They type `python -m essence pair {pairing.code}`.)",
+        )
+
+    async def _conclude(self, message: Message, outcome: Outcome, markdown: str) -> None:
+        texts = rendered(markdown, self._channel.profile)
+        reply = Reply(texts[0].text, entities=texts[0].entities, reply_to_id=message.message_id) if texts else None
+        if await self._store.inbox.conclude(message, outcome, reply):
+            observe.count_message(message.address.platform, outcome)
+
+    async def _press(self, message: Message) -> None:
+        if await self._store.inbox.knows(message.key):
+            return
+        if await self._access.standing(message.sender.person_id) == "stranger":
+            await self._channel.acknowledge(message, "This is not for you.")
+            return
+        said = await self._decide_backlog(message)
+        await self._conclude(message, "answered", said)
+        await self._channel.acknowledge(message, said)
+
+    async def _decide_backlog(self, message: Message) -> str:
+        match message.pressed:
+            case "backlog:yes":
+                count = await self._store.inbox.unpark(message.address)
+                return f"I'll go through them: {count}." if count else "There is nothing left to go through."
+            case "backlog:no":
+                await self._store.inbox.discard(message.address)
+                return "All right, I leave them."
+            case _:
+                return "This button does nothing any more."
+
+    async def announce_backlog(self) -> None:
+        """Tell of what came while June was away, one message for each conversation; until cancelled."""
+        platform = self._channel.profile.platform
+        before = datetime.now(UTC) - timedelta(seconds=self._settings.chat_fresh_s)
+        if await self._store.inbox.park_unbegun(platform, before):
+            self._parked.set()
+        self._parked.set()
+        while True:
+            await self._parked.wait()
+            self._parked.clear()
+            await asyncio.sleep(SETTLE_S)
+            if self._parked.is_set():
+                continue
+            try:
+                for waiting in await self._store.inbox.parked(platform):
+                    await self._announce(waiting.address, waiting.messages, waiting.oldest_at)
+            except JuneError as error:
+                observe.logger().error("backlog_not_announced", code=error.code, error=str(error))
+                self._parked.set()
+
+    async def _announce(self, address: Address, count: int, oldest_at: datetime) -> None:
+        messages = "a message" if count == 1 else f"{count} messages"
+        them = "it" if count == 1 else "them"
+        text = f"You sent {messages} while I was away. Shall I go through {them}?"
+        reply = Reply(text, buttons=(Button("Yes, please", YES), Button("No, leave them", NO)))
+        key = f"{address.platform}:{address.chat_id}:backlog-{int(oldest_at.timestamp() * 1000)}-{count}:0"
+        await self._store.inbox.announce(address, key, reply)
+
+    async def _tell_that_nothing_is_kept(self, message: Message) -> None:
+        """Past the outbox, which can't keep it either."""
+        chat, now = message.address.chat_id, time.monotonic()
+        if not message.addressed or self._told.get(chat, -ONE_NOTICE_S) + ONE_NOTICE_S > now:
+            return
+        if await self._access.standing(message.sender.person_id) == "stranger":
+            return
+        self._told = {place: at for place, at in self._told.items() if at + ONE_NOTICE_S > now} | {chat: now}
+        text = "⚠️ I can't keep messages at the moment: my disk is full or can't be written. I'll answer when it can."
+        await self._channel.send(message.address, Reply(text), key=f"{message.key}:full")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        async def quietly() -> None:
+            try:
+                await work
+            except JuneError as error:
+                observe.logger().warning("notice_not_sent", code=error.code, error=str(error))
+
+        task = asyncio.create_task(quietly())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

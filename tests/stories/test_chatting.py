@@ -1,0 +1,297 @@
+"""What people on Telegram live through with June: all of her on the fake Telegram, with scripted engines."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from essence.audio import Pcm, decode, encode_voice
+from essence.chat.assistant import COMMANDS, Assistant, Crowd, running
+from essence.chat.pipeline import Pipeline
+from essence.config import TelegramService
+from essence.dialogue import ModelEvent, Turn
+from essence.errors import Unreachable
+from essence.fakes import ScriptedModel, ScriptedTranscriber, ToneSynthesizer
+from essence.fakes.telegram import LostAnswer, ServerError, TelegramServer, TooManyRequests, User
+from essence.services.telegram.channel import TelegramChannel
+from essence.store import open_store
+
+NOTE = encode_voice([Pcm(bytes(48_000 * 2 * 2), 48_000)]).data
+LONG = (
+    "The first sentence is here now. The second one comes after it. A third is on its way. The fourth ends it all. " * 4
+)
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[TelegramServer]:
+    async with TelegramServer() as server:
+        yield server
+
+
+@pytest.fixture
+def ann(telegram: TelegramServer) -> User:
+    return telegram.user("Ann")
+
+
+@pytest.fixture
+def url(tmp_path) -> str:
+    return f"sqlite:///{tmp_path}/june.db"
+
+
+@asynccontextmanager
+async def june(
+    telegram: TelegramServer,
+    url: str,
+    owner: User,
+    *,
+    model: ScriptedModel | None = None,
+    hears: str = "what is up",
+    voice: ToneSynthesizer | None = None,
+    fresh_s: float = 900.0,
+) -> AsyncIterator[Assistant]:
+    settings = TelegramService(
+        _env_file=None,
+        telegram_token=telegram.token,
+        telegram_api_url=telegram.url,
+        telegram_messages_per_s=0,
+        chat_fresh_s=fresh_s,
+        store_poll_s=0.05,
+    )
+    pipeline = Pipeline(ScriptedTranscriber(hears), model or ScriptedModel("All is well."), voice or ToneSynthesizer())
+
+    async def loaded() -> Pipeline:
+        return pipeline
+
+    async with (
+        open_store(url, settings) as store,
+        TelegramChannel(settings, COMMANDS) as channel,
+        running(
+            channel,
+            store,
+            loaded,
+            settings,
+            Crowd(frozenset({str(owner.person.user_id)}), frozenset()),
+            system_prompt="You are June.",
+        ) as assistant,
+    ):
+        yield assistant
+        async with asyncio.timeout(10):
+            while await store.inbox.backlog() or telegram.unconfirmed:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+async def test_a_text_is_answered_with_text(telegram, ann, url):
+    async with june(telegram, url, ann):
+        await ann.says("hello")
+        answer = await ann.receives()
+    assert answer.text == "All is well."
+    assert len(ann.chat.answers) == 1
+
+
+async def test_a_note_is_answered_by_text_and_by_a_voice_message(telegram, ann, url):
+    async with june(telegram, url, ann):
+        await ann.sends_voice(NOTE)
+        first, second = await ann.receives(), await ann.receives()
+    assert {first.text, second.text} == {"All is well.", ""}
+    [spoken] = [message.voice for message in (first, second) if message.voice]
+    assert sum(pcm.duration_s for pcm in decode(spoken)) > 0.3
+
+
+async def test_silence_is_told_and_no_model_is_asked(telegram, ann, url):
+    model = ScriptedModel("Thank you for watching.")
+    async with june(telegram, url, ann, model=model, hears=""):
+        await ann.sends_voice(NOTE)
+        answer = await ann.receives()
+    assert "no speech" in answer.text
+    assert model.seen == []
+
+
+async def test_a_slow_answer_grows_in_one_message(telegram, ann, url):
+    async with june(telegram, url, ann, model=ScriptedModel(LONG, token_s=0.03)):
+        await ann.says("tell me")
+        answer = await ann.receives()
+        assert len(answer.text) < len(LONG.strip())
+        await ann.chat.until(lambda: answer.text == LONG.strip())
+    assert len(ann.chat.answers) == 1
+    assert len(answer.versions) > 2
+
+
+async def test_the_model_is_shown_what_was_said_before(telegram, ann, url):
+    model = ScriptedModel("Paris.")
+    async with june(telegram, url, ann, model=model):
+        await ann.says("capital of France?")
+        await ann.receives()
+        await ann.says("and its river?")
+        await ann.receives()
+    assert [turn.text for turn in model.seen[1]] == ["You are June.", "capital of France?", "Paris.", "and its river?"]
+
+
+async def test_a_stranger_gets_a_code_and_nothing_else_until_they_are_let_in(telegram, ann, url):
+    bob, model = telegram.user("Bob"), ScriptedModel("Welcome.")
+    async with june(telegram, url, ann, model=model) as assistant:
+        await bob.says("let me in")
+        refusal = await bob.receives()
+        code = (await assistant.store.people.pairings())[0].code
+        assert model.seen == []
+        assert await assistant.store.people.approve(code)
+        await bob.says("and now?")
+        assert (await bob.receives()).text == "Welcome."
+    assert "python -m essence pair" in refusal.text
+
+
+async def test_a_group_is_answered_only_when_june_is_meant(telegram, ann, url):
+    group = telegram.group("Friends", ann)
+    async with june(telegram, url, ann) as assistant:
+        await ann.says("not for her", to=group)
+        await ann.says(f"@{telegram.bot.username} for her", to=group)
+        answer = await group.receives()
+        assert answer.reply_to.text.endswith("for her")
+        kept = await assistant.store.conversations.read(
+            (await assistant.store.inbox.newest("telegram"))[0].address, turns=10, chars=1000
+        )
+    assert [turn.text for turn in kept] == ["for her", "All is well."]
+
+
+@pytest.mark.parametrize("name", [name for name, _ in COMMANDS])
+async def test_every_slash_command_is_answered(telegram, ann, url, name):
+    async with june(telegram, url, ann):
+        await ann.says(f"/{name}")
+        assert (await ann.receives()).text
+
+
+async def test_the_menu_shows_every_slash_command(telegram, ann, url):
+    async with june(telegram, url, ann):
+        await telegram.called("setMyCommands")
+    assert [shown["command"] for shown in telegram.commands] == [name for name, _ in COMMANDS]
+
+
+async def test_a_mistyped_slash_command_is_guessed(telegram, ann, url):
+    async with june(telegram, url, ann):
+        await ann.says("/langauge")
+        assert "/language" in (await ann.receives()).text
+
+
+async def test_why_tells_the_stages_of_the_last_answer(telegram, ann, url):
+    async with june(telegram, url, ann, model=ScriptedModel("Yes.", first_token_s=0.4)):
+        await ann.says("slow?")
+        await ann.receives()
+        await ann.chat.until(lambda: len(ann.chat.answers) == 1)
+        await asyncio.sleep(0.1)
+        await ann.says("/why")
+        told = await ann.receives()
+    assert "Longest at work: LLM" in told.text
+
+
+async def test_stop_breaks_an_answer_off_and_what_was_said_stays(telegram, ann, url):
+    async with june(telegram, url, ann, model=ScriptedModel(LONG, token_s=0.05)):
+        await ann.says("tell me")
+        answer = await ann.receives()
+        await ann.says("/stop")
+        assert (await ann.receives()).text == "Stopped."
+        await ann.chat.until(lambda: answer.text.endswith("…"))
+    assert len(answer.text) < len(LONG.strip())
+
+
+async def test_a_newer_message_ends_an_answer_that_has_begun(telegram, ann, url):
+    class Model(ScriptedModel):
+        async def reply(self, history: Sequence[Turn], *, tools=()) -> AsyncIterator[ModelEvent]:
+            brief = (
+                ScriptedModel("Short.")
+                if history[-1].text == "stop that, be brief"
+                else ScriptedModel(LONG, token_s=0.05)
+            )
+            async for event in brief.reply(history):
+                yield event
+
+    async with june(telegram, url, ann, model=Model()):
+        await ann.says("tell me")
+        first = await ann.receives()
+        await ann.says("stop that, be brief")
+        second = await ann.receives()
+        assert first.text.endswith("…")
+    assert second.text == "Short."
+
+
+async def test_messages_sent_before_the_answer_begins_are_all_answered(telegram, ann, url):
+    async with june(telegram, url, ann, model=ScriptedModel("Yes.", first_token_s=0.2)):
+        for number in range(4):
+            await ann.says(f"question {number}")
+        for _ in range(4):
+            assert (await ann.receives()).text == "Yes."
+
+
+async def test_a_backlog_is_announced_once_and_answered_if_wanted(telegram, ann, url):
+    for number in range(3):
+        await ann.says(f"old {number}")
+    await asyncio.sleep(1.1)  # Telegram's times are whole seconds
+    async with june(telegram, url, ann, fresh_s=0.05):
+        question = await ann.receives()
+        assert "3 messages" in question.text
+        await ann.presses(question, "Yes, please")
+        texts = [(await ann.receives()).text for _ in range(4)]
+    assert texts.count("All is well.") == 3
+
+
+async def test_a_model_that_is_down_is_told_with_its_name(telegram, ann, url):
+    class Down(ScriptedModel):
+        async def reply(self, history, *, tools=()):
+            raise Unreachable("Nothing answers at the model's address. Is it running?")
+            yield
+
+    async with june(telegram, url, ann, model=Down("")):
+        await ann.says("hello")
+        answer = await ann.receives()
+    assert answer.text.startswith("⚠️")
+    assert "Is it running" in answer.text
+
+
+@pytest.mark.parametrize("fault", [ServerError(), TooManyRequests(1)])
+async def test_an_answer_that_the_platform_refuses_for_now_comes_later_and_once(telegram, ann, url, fault):
+    telegram.fails("sendMessage", fault)
+    async with june(telegram, url, ann):
+        await ann.says("hello")
+        assert (await ann.receives()).text == "All is well."
+    assert len(ann.chat.answers) == 1
+
+
+async def test_an_answer_whose_receipt_was_lost_comes_again_with_a_mark(telegram, ann, url):
+    telegram.fails("sendMessage", LostAnswer())
+    async with june(telegram, url, ann):
+        await ann.says("hello")
+        first, second = await ann.receives(), await ann.receives()
+    assert first.text == "All is well."
+    assert second.text.startswith("🔁")
+
+
+async def test_a_language_without_a_voice_is_answered_in_text_with_the_reason(telegram, ann, url):
+    async with june(telegram, url, ann, voice=ToneSynthesizer(languages=["de"])):
+        await ann.sends_voice(NOTE)
+        answer = await ann.receives()
+    assert answer.text.startswith("All is well.")
+    assert "No voice message" in answer.text
+
+
+async def test_what_june_cannot_read_is_told(telegram, ann, url):
+    async with june(telegram, url, ann):
+        await ann.sends_sticker("👍")
+        assert "can't read a sticker" in (await ann.receives()).text
+
+
+async def test_a_voice_answer_can_be_chosen_for_text(telegram, ann, url):
+    async with june(telegram, url, ann):
+        await ann.says("/voice only")
+        await ann.receives()
+        await ann.says("hello")
+        assert (await ann.receives()).voice
+    assert len(ann.chat.answers) == 2
+
+
+async def test_the_words_can_be_the_caption(telegram, ann, url):
+    async with june(telegram, url, ann):
+        await ann.says("/voice caption")
+        await ann.receives()
+        await ann.says("hello")
+        answer = await ann.receives()
+    assert answer.voice
+    assert answer.text == "All is well."

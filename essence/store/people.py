@@ -8,7 +8,7 @@ from essence.dialogue import Pairing, Person, Platform
 from essence.errors import Conflict, InvalidInput
 from essence.store.clock import Clock
 from essence.store.database import Database
-from essence.store.records import pairing_of, person_columns
+from essence.store.records import pairing_of, person_columns, storable
 from essence.store.tables import INSERTS, Utc, pairings, person_of
 
 
@@ -20,7 +20,7 @@ class DurablePeople:
         self._clock = clock
 
     async def ask(self, platform: Platform, person: Person, code: str) -> Pairing:
-        """As the role says. The code is kept as it is compared: letters and digits, in upper case.
+        """As the role says.
 
         Raises:
             InvalidInput: The code has neither letters nor digits.
@@ -29,7 +29,12 @@ class DurablePeople:
         if not (plain := _plain(code)):
             raise InvalidInput("A pairing code needs letters or digits. Make up another one.")
         who, names = person_of(platform, person.person_id), person_columns(person)
-        row = names | {"person": who, "code": plain, "asked_at": self._clock.now()}
+        row = names | {
+            "person": who,
+            "code": storable(code.upper()),
+            "plain_code": plain,
+            "asked_at": self._clock.now(),
+        }
 
         def keep(connection: Connection) -> Pairing:
             rename = update(pairings).where(pairings.c.person == who).values(names).returning(pairings)
@@ -45,7 +50,7 @@ class DurablePeople:
     async def approve(self, code: str) -> Pairing | None:
         approval = (
             update(pairings)
-            .where(pairings.c.code == _plain(code))
+            .where(pairings.c.plain_code == _plain(code))
             .values(approved_at=func.coalesce(pairings.c.approved_at, literal(self._clock.now(), Utc)))
             .returning(pairings)
         )

@@ -187,7 +187,8 @@ pairings = Table(
     Column("name", Text, nullable=False),
     Column("username", Text, nullable=False),
     Column("language", Text, nullable=False),
-    Column("code", Text, nullable=False, unique=True),  # upper case, without spaces and dashes
+    Column("code", Text, nullable=False),  # as it is shown
+    Column("plain_code", Text, nullable=False, unique=True),  # as it is compared
     Column("asked_at", Utc, nullable=False),
     Column("approved_at", Utc),
 )

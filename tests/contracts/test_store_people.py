@@ -27,8 +27,9 @@ async def test_one_who_asked_is_let_in_by_their_code(store, clock):
 
 @pytest.mark.parametrize("typed", ["k7qf2m9x", " K7QF 2m9x\n", "K7QF-2M9X", "k7qf–2m9x", "«K7QF2M9X»"])
 async def test_a_code_is_known_however_it_is_typed(store, typed):
-    await store.people.ask("telegram", BEN, "K7QF-2M9X")
+    assert (await store.people.ask("telegram", BEN, "k7qf-2M9X")).code == "K7QF-2M9X"
     assert (await store.people.approve(typed)).person == BEN
+    assert [pairing.code for pairing in await store.people.pairings()] == ["K7QF-2M9X"]
 
 
 @pytest.mark.parametrize("typed", ["", " - ", "\0", "K7QF2M9", "K7QF2M9XX", "%", "_" * 8, "K7QF2M9X' OR 1=1"])

@@ -64,7 +64,8 @@ def _pairings() -> None:
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("username", sa.Text, nullable=False),
         sa.Column("language", sa.Text, nullable=False),
-        sa.Column("code", sa.Text, nullable=False, unique=True),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("plain_code", sa.Text, nullable=False, unique=True),
         sa.Column("asked_at", sa.BigInteger, nullable=False),
         sa.Column("approved_at", sa.BigInteger),
     )

@@ -9,7 +9,7 @@ from itertools import accumulate, takewhile
 from typing import Any
 from urllib.parse import unquote
 
-from sqlalchemy import Connection, Row, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, or_, select, update
 
 from essence.dialogue import Address, Platform, Preferences, Turn
 from essence.store.clock import Clock
@@ -21,6 +21,28 @@ from essence.store.tables import turns as said
 
 _PAGE = 500
 """Turns that an export reads at a time."""
+
+_ADD = {name: insert(said).on_conflict_do_nothing(index_elements=["key", "number"]) for name, insert in INSERTS.items()}
+_ADD_FIRST = {name: add.returning(said.c.id) for name, add in _ADD.items()}
+_SIZE = select(func.count().label("turns"), func.sum(said.c.chars).label("chars")).where(
+    said.c.chat == bindparam("p_chat")
+)
+
+
+def _newest_over() -> Select[int]:
+    """The newest turn that is over a limit, with all that are older; the newest of all is never over."""
+    newest_first = said.c.id.desc()
+    sizes = select(
+        said.c.id,
+        func.row_number().over(order_by=newest_first).label("count"),
+        func.sum(said.c.chars).over(order_by=newest_first).label("chars"),
+    ).where(said.c.chat == bindparam("p_chat"))
+    held = sizes.subquery()
+    too_many = or_(held.c.count > bindparam("p_turns"), held.c.chars > bindparam("p_chars"))
+    return select(func.max(held.c.id)).where(too_many, held.c.count > 1)
+
+
+_NEWEST_OVER = _newest_over()
 
 
 class DurableConversations:
@@ -38,27 +60,22 @@ class DurableConversations:
         rows = [shared | turn_columns(turn) | {"number": number} for number, turn in enumerate(turns)]
 
         def add(connection: Connection) -> bool:
-            insert = INSERTS[connection.dialect.name](said).on_conflict_do_nothing(index_elements=["key", "number"])
-            if connection.execute(insert.returning(said.c.id), rows[0]).first() is None:
+            if connection.execute(_ADD_FIRST[connection.dialect.name], rows[0]).first() is None:
                 return False
             if rows[1:]:
-                connection.execute(insert, rows[1:])
+                connection.execute(_ADD[connection.dialect.name], rows[1:])
             self._shorten(connection, chat)
             return True
 
         return bool(rows) and await self._database.run(add)
 
     def _shorten(self, connection: Connection, chat: str) -> None:
-        """Delete the oldest turns that are over a limit; the newest stays whatever its length."""
-        newest_first = said.c.id.desc()
-        sizes = select(
-            said.c.id,
-            func.row_number().over(order_by=newest_first).label("count"),
-            func.sum(said.c.chars).over(order_by=newest_first).label("chars"),
-        ).where(said.c.chat == chat)
-        held = sizes.subquery()
-        too_many = or_(held.c.count > self._max_turns, held.c.chars > self._max_chars)
-        newest_over = connection.scalar(select(func.max(held.c.id)).where(too_many, held.c.count > 1))
+        """Delete the oldest turns of a history that is over a limit, and some more, so that it is rarely to be done."""
+        size = connection.execute(_SIZE, {"p_chat": chat}).one()
+        if size.turns <= self._max_turns and size.chars <= self._max_chars:
+            return
+        limits = {"p_turns": _most(self._max_turns), "p_chars": _most(self._max_chars)}
+        newest_over = connection.scalar(_NEWEST_OVER, limits | {"p_chat": chat})
         if newest_over is not None:
             connection.execute(delete(said).where(said.c.chat == chat, said.c.id <= newest_over))
 
@@ -105,6 +122,11 @@ class DurableConversations:
             connection.execute(insert.on_conflict_do_update(index_elements=["person"], set_=values), row)
 
         await self._database.run(keep)
+
+
+def _most(limit: int) -> int:
+    """What is left of a history that was over a limit: nine tenths."""
+    return limit - limit // 10
 
 
 def _last(connection: Connection, chat: str, most: int, chars: int) -> tuple[Turn, ...]:

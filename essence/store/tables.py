@@ -167,7 +167,7 @@ turns = Table(
     Column("tool_call_id", Text),
     Column("chars", Integer, nullable=False),
 )
-Index("turns_line", turns.c.chat, turns.c.id)
+Index("turns_line", turns.c.chat, turns.c.id, turns.c.chars)
 Index("turns_key", turns.c.key, turns.c.number, unique=True)
 Index("turns_person", turns.c.person)
 

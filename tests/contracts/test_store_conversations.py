@@ -6,7 +6,8 @@ import pytest
 
 from essence.dialogue import Address, Person, Preferences, Reply, ToolCall, Turn
 from essence.errors import Conflict
-from tests.store_cases import ANNA, HERE, START, THERE, note
+from essence.store import open_store
+from tests.store_cases import ANNA, HERE, SETTINGS, START, THERE, note
 
 BEN = Person("2", "Ben")
 ALL = {"turns": 100, "chars": 10_000}
@@ -67,6 +68,18 @@ async def test_conversations_and_threads_do_not_mix(store):
 async def test_a_conversation_keeps_no_more_turns_than_the_settings_allow(store):
     await say(store, *(f"t{number}" for number in range(9)))
     assert await texts(store) == [f"t{number}" for number in range(3, 9)]
+
+
+async def test_a_history_over_its_limit_loses_its_oldest_tenth_and_no_more(store_url):
+    limits = SETTINGS.model_copy(update={"history_max_turns": 20})
+    async with open_store(store_url, limits) as store:
+        kept = []
+        for number in range(45):
+            await say(store, f"t{number}")
+            kept.append(len(await texts(store)))
+        assert kept[:22] == [*range(1, 21), 18, 19]
+        assert set(kept[18:]) == {18, 19, 20}
+        assert (await texts(store))[-1] == "t44"
 
 
 async def test_a_conversation_keeps_no_more_text_than_the_settings_allow(store):

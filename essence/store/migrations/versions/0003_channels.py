@@ -12,6 +12,7 @@ def upgrade() -> None:
     _chats()
     _inbox()
     _outbox()
+    _turns()
     _pairings()
 
 
@@ -55,6 +56,11 @@ def _outbox() -> None:
     _add("outbox", "entities", "[]")
     _add("outbox", "buttons", "[]")
     _add("outbox", "spoken")
+
+
+def _turns() -> None:
+    op.drop_index("turns_line", "turns")
+    _index("turns_line", "turns", ["chat", "id", "chars"])  # a history's size is read from the index alone
 
 
 def _pairings() -> None:

@@ -14,6 +14,7 @@ SERVICES = {
     "tts": "text to speech over gRPC",
     "inference-api": "the language model over gRPC and OpenAI's HTTP API",
     "telegram": "June on Telegram",
+    "discord": "June on Discord",
 }
 """Each takes settings alone, no options."""
 SETTINGS = {
@@ -21,6 +22,7 @@ SETTINGS = {
     "tts": "TtsService",
     "inference-api": "InferenceApiService",
     "telegram": "TelegramService",
+    "discord": "DiscordService",
 }
 """Class of each service's settings in `essence.config`."""
 COMMANDS = {

@@ -14,6 +14,7 @@ from essence.chat.courier import Courier
 from essence.chat.dispatcher import Dispatcher
 from essence.chat.exchange import House
 from essence.chat.intake import Intake
+from essence.chat.messenger import ChatMessenger
 from essence.chat.pipeline import Pipeline
 from essence.config import ChatSettings
 from essence.ports import Channel, Store
@@ -39,6 +40,7 @@ class Assistant:
     courier: Courier
     dispatcher: Dispatcher
     intake: Intake
+    messenger: ChatMessenger
 
 
 @asynccontextmanager
@@ -86,7 +88,8 @@ async def running(
             )
         ]
         try:
-            yield Assistant(channel, store, courier, dispatcher, intake)
+            messenger = ChatMessenger(channel, store.outbox, courier, pipeline)
+            yield Assistant(channel, store, courier, dispatcher, intake, messenger)
         finally:
             for task in work:
                 task.cancel()

@@ -16,11 +16,13 @@ import grpc
 from essence import observe
 from essence.audio import Pcm
 from essence.config import LlmEngine, SttEngine, TtsEngine
-from essence.dialogue import ModelEvent, ToolSpec, Transcript, Turn
+from essence.dialogue import Address, Button, ModelEvent, Receipt, ToolSpec, Transcript, Turn
 from essence.errors import ConfigError, InvalidAudio, Unreachable
 from essence.rpc import convert
 from essence.rpc.errors import from_rpc
 from essence.rpc.v1 import (
+    chat_pb2,
+    chat_pb2_grpc,
     language_model_pb2,
     language_model_pb2_grpc,
     speech_to_text_pb2,
@@ -197,6 +199,60 @@ class RemoteLanguageModel:
             async for event in events:
                 if event is not None:
                     yield event
+
+
+@asynccontextmanager
+async def open_messenger(url: str, *, deadline_s: float = 90.0) -> AsyncIterator[RemoteMessenger]:
+    """A platform's service at `url`, connected by its first call.
+
+    Raises:
+        ConfigError: The URL has no host or no port.
+    """
+    async with _channel("The platform's URL", url) as channel:
+        yield RemoteMessenger(channel, url, deadline_s=deadline_s)
+
+
+class RemoteMessenger:
+    """June's telegram or discord service."""
+
+    def __init__(self, channel: grpc.aio.Channel, where: str, *, deadline_s: float) -> None:
+        """`where`: the address, for messages. `deadline_s`: of a whole call."""
+        self._stub = chat_pb2_grpc.ChannelStub(channel)
+        self._where, self._deadline_s = where, deadline_s
+
+    async def send(
+        self,
+        to: Address,
+        text: str,
+        *,
+        key: str,
+        speak: bool = False,
+        language: str | None = None,
+        reply_to_id: str | None = None,
+        buttons: Sequence[Button] = (),
+    ) -> tuple[Receipt, ...]:
+        request = chat_pb2.SendRequest(
+            to=convert.address_to_wire(to),
+            text=text,
+            key=key,
+            speak=speak,
+            language=language,
+            reply_to_id=reply_to_id,
+            buttons=convert.buttons_to_wire(buttons),
+        )
+        try:
+            reply = await self._stub.Send(request, timeout=self._deadline_s, metadata=_metadata())
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, self._where) from error
+        return tuple(convert.receipt_from_wire(receipt) for receipt in reply.receipts)
+
+    async def edit(self, key: str, text: str) -> tuple[Receipt, ...]:
+        request = chat_pb2.EditRequest(key=key, text=text)
+        try:
+            reply = await self._stub.Edit(request, timeout=self._deadline_s, metadata=_metadata())
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error, self._where) from error
+        return tuple(convert.receipt_from_wire(receipt) for receipt in reply.receipts)
 
 
 def _metadata() -> tuple[tuple[str, str], ...]:

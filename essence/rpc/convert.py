@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 
 from essence.audio import Pcm
 from essence.dialogue import (
+    Address,
+    Button,
     Finished,
     ModelEvent,
+    Platform,
     ReasoningDelta,
+    Receipt,
     Role,
     Segment,
     SttTiming,
@@ -21,7 +26,10 @@ from essence.dialogue import (
     Word,
 )
 from essence.errors import InvalidAudio, InvalidInput
-from essence.rpc.v1 import audio_pb2, language_model_pb2, speech_to_text_pb2
+from essence.rpc.v1 import audio_pb2, chat_pb2, language_model_pb2, speech_to_text_pb2
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLATFORMS: dict[str, Platform] = {"telegram": "telegram", "discord": "discord", "grpc": "grpc"}
 
 _ROLES: dict[Role, language_model_pb2.TurnRole.ValueType] = {
     "system": language_model_pb2.TURN_ROLE_SYSTEM,
@@ -212,3 +220,38 @@ def _finished_from_wire(message: language_model_pb2.Finished) -> Finished:
             return Finished("tool_calls", usage)
         case _:
             return Finished("stop", usage)
+
+
+def address_to_wire(address: Address) -> chat_pb2.Address:
+    """A conversation."""
+    return chat_pb2.Address(platform=address.platform, chat_id=address.chat_id, thread_id=address.thread_id)
+
+
+def address_from_wire(address: chat_pb2.Address) -> Address:
+    """The inverse; raises InvalidInput for a platform that June does not know, or where no chat is named."""
+    platform = _PLATFORMS.get(address.platform)
+    if platform is None or not address.chat_id:
+        raise InvalidInput(f"The address needs a chat_id and a platform out of {', '.join(_PLATFORMS)}.")
+    return Address(platform, address.chat_id, address.thread_id if address.HasField("thread_id") else None)
+
+
+def buttons_to_wire(buttons: Iterable[Button]) -> list[chat_pb2.Button]:
+    """In order."""
+    return [chat_pb2.Button(label=button.label, data=button.data) for button in buttons]
+
+
+def buttons_from_wire(buttons: Iterable[chat_pb2.Button]) -> tuple[Button, ...]:
+    """The inverse."""
+    return tuple(Button(button.label, button.data) for button in buttons)
+
+
+def receipt_to_wire(receipt: Receipt) -> chat_pb2.Receipt:
+    """Times to the microsecond."""
+    sent_at_us = (receipt.sent_at - _EPOCH) // timedelta(microseconds=1)
+    return chat_pb2.Receipt(message_id=receipt.message_id, sent_at_us=sent_at_us, assumed=receipt.assumed)
+
+
+def receipt_from_wire(receipt: chat_pb2.Receipt) -> Receipt:
+    """The inverse."""
+    sent_at = _EPOCH + timedelta(microseconds=receipt.sent_at_us)
+    return Receipt(receipt.message_id, sent_at, receipt.assumed)

@@ -14,10 +14,12 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from essence.errors import ConfigError
-from essence.ports import LanguageModel, Synthesizer, Transcriber
+from essence.ports import LanguageModel, Messenger, Synthesizer, Transcriber
 from essence.rpc import servicers
 from essence.rpc.servicers import Desk
 from essence.rpc.v1 import (
+    chat_pb2,
+    chat_pb2_grpc,
     language_model_pb2,
     language_model_pb2_grpc,
     speech_to_text_pb2,
@@ -58,6 +60,11 @@ LANGUAGE_MODEL: RpcService[LanguageModel] = RpcService(
     lambda desk, server: language_model_pb2_grpc.add_LanguageModelServicer_to_server(
         servicers.LanguageModelServicer(desk), server
     ),
+)
+
+CHANNEL: RpcService[Messenger] = RpcService(
+    chat_pb2.DESCRIPTOR.services_by_name["Channel"].full_name,
+    lambda desk, server: chat_pb2_grpc.add_ChannelServicer_to_server(servicers.Channel(desk), server),
 )
 
 

@@ -18,10 +18,12 @@ from essence import observe
 from essence.audio import Pcm
 from essence.dialogue import Transcript
 from essence.errors import EngineError, InvalidInput, JuneError, TooSlow, Unreachable
-from essence.ports import LanguageModel, Synthesizer, Transcriber
+from essence.ports import LanguageModel, Messenger, Synthesizer, Transcriber
 from essence.rpc import convert
 from essence.rpc.errors import to_status
 from essence.rpc.v1 import (
+    chat_pb2,
+    chat_pb2_grpc,
     language_model_pb2,
     language_model_pb2_grpc,
     speech_to_text_pb2,
@@ -199,3 +201,36 @@ class LanguageModelServicer(language_model_pb2_grpc.LanguageModelServicer):
             async with aclosing(events):
                 async for event in events:
                     await context.write(convert.event_to_wire(event))
+
+
+class Channel(chat_pb2_grpc.ChannelServicer):
+    """A Messenger on the wire."""
+
+    def __init__(self, desk: Desk[Messenger]) -> None:
+        self._desk = desk
+
+    async def Send(  # noqa: N802
+        self, request: chat_pb2.SendRequest, context: Context
+    ) -> chat_pb2.SendReply:
+        receipts: list[chat_pb2.Receipt] = []
+        async with self._desk.answering(context, "Send"):
+            sent = await self._desk.ask().send(
+                convert.address_from_wire(request.to),
+                request.text,
+                key=request.key,
+                speak=request.speak,
+                language=request.language if request.HasField("language") else None,
+                reply_to_id=request.reply_to_id if request.HasField("reply_to_id") else None,
+                buttons=convert.buttons_from_wire(request.buttons),
+            )
+            receipts = [convert.receipt_to_wire(receipt) for receipt in sent]
+        return chat_pb2.SendReply(receipts=receipts)
+
+    async def Edit(  # noqa: N802
+        self, request: chat_pb2.EditRequest, context: Context
+    ) -> chat_pb2.EditReply:
+        receipts: list[chat_pb2.Receipt] = []
+        async with self._desk.answering(context, "Edit"):
+            changed = await self._desk.ask().edit(request.key, request.text)
+            receipts = [convert.receipt_to_wire(receipt) for receipt in changed]
+        return chat_pb2.EditReply(receipts=receipts)

@@ -20,6 +20,7 @@ from essence.chat.pipeline import Pipeline
 from essence.engines import open_players
 from essence.errors import JuneError
 from essence.ports import Channel, Store
+from essence.rpc.server import CHANNEL, RpcServer
 from essence.services import lifecycle
 from essence.services.http import HttpServer
 from essence.store import open_store
@@ -104,6 +105,9 @@ async def _serve(service: Chatting[S, C], settings: S) -> None:
         http = HttpServer(service.name, has_api=api is not None)
         await lifecycle.start(http, f"{service.name}_http_port", settings)
         stack.push_async_callback(http.stop)
+        rpc = RpcServer(CHANNEL, lifecycle.limits_of(settings))
+        await lifecycle.start(rpc, f"{service.name}_grpc_port", settings)
+        stack.push_async_callback(rpc.stop, 0.0)
         engines = Engines(settings)
         async with asyncio.TaskGroup() as tasks:
             loading = tasks.create_task(engines.run())
@@ -115,10 +119,12 @@ async def _serve(service: Chatting[S, C], settings: S) -> None:
                 service.crowd(settings),
                 system_prompt=settings.june_system_prompt,
                 engines=engines.state,
-            ):
+            ) as assistant:
+                await rpc.serve(assistant.messenger)
                 http.serve(api)
                 observe.logger().info("ready")
                 await signals.stopping.wait()
-                observe.logger().info("stopping")
+                observe.logger().info("stopping", grace_s=settings.grace_s)
+                await asyncio.gather(rpc.stop(settings.grace_s), http.drain(settings.grace_s))
             loading.cancel()
     observe.logger().info("stopped")

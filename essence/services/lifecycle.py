@@ -69,7 +69,7 @@ async def _serve(service: Service[S, P], settings: S) -> None:
     signals = Signals()
     async with AsyncExitStack() as stack:
         http = HttpServer(service.name, has_api=service.http_api is not None)
-        rpc = RpcServer(service.rpc, _limits(settings))
+        rpc = RpcServer(service.rpc, limits_of(settings))
         await start(http, f"{service.role}_http_port", settings)
         stack.push_async_callback(http.stop)
         await start(rpc, f"{service.role}_grpc_port", settings)
@@ -85,7 +85,8 @@ async def _serve(service: Service[S, P], settings: S) -> None:
     observe.logger().info("stopped")
 
 
-def _limits(settings: config.Process) -> Limits:
+def limits_of(settings: config.Process) -> Limits:
+    """What its gRPC server takes."""
     return Limits(settings.grpc_max_message_bytes, settings.grpc_max_calls, settings.grpc_max_call_s)
 
 

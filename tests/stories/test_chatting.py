@@ -10,10 +10,13 @@ from essence.audio import Pcm, decode, encode_voice
 from essence.chat.assistant import COMMANDS, Assistant, Crowd, running
 from essence.chat.pipeline import Pipeline
 from essence.config import TelegramService
-from essence.dialogue import ModelEvent, Turn
-from essence.errors import Unreachable
+from essence.dialogue import Address, Button, ModelEvent, Turn
+from essence.errors import InvalidInput, NotAllowed, NotFound, Unreachable
 from essence.fakes import ScriptedModel, ScriptedTranscriber, ToneSynthesizer
 from essence.fakes.telegram import LostAnswer, ServerError, TelegramServer, TooManyRequests, User
+from essence.ports import Messenger
+from essence.rpc.client import open_messenger
+from essence.rpc.server import CHANNEL, serving
 from essence.services.telegram.channel import TelegramChannel
 from essence.store import open_store
 
@@ -295,3 +298,54 @@ async def test_the_words_can_be_the_caption(telegram, ann, url):
         answer = await ann.receives()
     assert answer.voice
     assert answer.text == "All is well."
+
+
+@pytest.fixture(params=["near", "over gRPC"])
+async def messenger(request, telegram, ann, url) -> AsyncIterator[Messenger]:
+    async with june(telegram, url, ann) as assistant:
+        if request.param == "near":
+            yield assistant.messenger
+        else:
+            async with serving(CHANNEL, assistant.messenger) as address, open_messenger(address) as remote:
+                yield remote
+
+
+async def test_another_service_speaks_to_a_person_once_under_a_key(messenger, ann):
+    to = Address("telegram", str(ann.person.user_id))
+    first = await messenger.send(to, "Your **tea** is ready.", key="tea", buttons=[Button("Thanks", "thanks")])
+    again = await messenger.send(to, "Your **tea** is ready.", key="tea", buttons=[Button("Thanks", "thanks")])
+    assert first == again
+    [sent] = ann.chat.answers
+    assert (sent.text, sent.buttons[0]["text"], str(sent.message_id)) == (
+        "Your tea is ready.",
+        "Thanks",
+        first[0].message_id,
+    )
+
+
+async def test_what_another_service_says_is_spoken_if_it_wants(messenger, ann):
+    receipts = await messenger.send(Address("telegram", str(ann.person.user_id)), "Tea.", key="tea", speak=True)
+    assert len(receipts) == 2
+    assert [bool(sent.voice) for sent in ann.chat.answers] == [False, True]
+
+
+async def test_a_text_is_changed_by_its_key(messenger, ann):
+    to = Address("telegram", str(ann.person.user_id))
+    await messenger.send(to, "Your tea is steeping.", key="tea")
+    await messenger.edit("tea", "Your tea is ready.")
+    assert [sent.text for sent in ann.chat.answers] == ["Your tea is ready."]
+    with pytest.raises(NotFound):
+        await messenger.edit("coffee", "No.")
+
+
+async def test_whoever_blocked_june_can_not_be_spoken_to(messenger, ann):
+    ann.blocks_bot()
+    with pytest.raises(NotAllowed):
+        await messenger.send(Address("telegram", str(ann.person.user_id)), "Hi.", key="hi")
+
+
+async def test_what_can_not_be_sent_is_refused_before_it_is_kept(messenger, ann):
+    with pytest.raises(InvalidInput):
+        await messenger.send(Address("discord", "1"), "Hi.", key="hi")
+    with pytest.raises(InvalidInput):
+        await messenger.send(Address("telegram", "1"), "  ", key="hi")

@@ -1,0 +1,86 @@
+"""A chat service that kills itself with SIGKILL at one point of a message's way.
+
+Run as `python -m tests.crash.victim SERVICE POINT`; the point `never` leaves it alive. The service is the real one: the
+points are put around its own functions from here, so that it needs none of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Before or after which call, counted from 1, the process dies."""
+
+    owner: str
+    """`module:Class`."""
+    method: str
+    when: Literal["before", "after"]
+    where: str = ""
+    """Only calls with this in their first argument count."""
+
+
+INBOX, OUTBOX = "essence.store.inbox:DurableInbox", "essence.store.outbox:DurableOutbox"
+SAID = "essence.store.conversations:DurableConversations"
+POINTS = {
+    "received": Point(INBOX, "receive", "before"),
+    "stored": Point(INBOX, "receive", "after"),
+    "claimed": Point(INBOX, "claim", "after"),
+    "heard": Point("essence.chat.pipeline:Pipeline", "hear", "after"),
+    "thinking": Point("essence.chat.live_text:LiveText", "show", "before"),
+    "answer kept": Point(SAID, "append", "before"),
+    "text about to leave": Point(OUTBOX, "dispatch", "after", ":t0"),
+    "text sent": Point(OUTBOX, "sent", "before", ":t0"),
+    "text's receipt kept": Point(OUTBOX, "sent", "after", ":t0"),
+    "voice about to leave": Point(OUTBOX, "dispatch", "after", ":v0"),
+    "voice sent": Point(OUTBOX, "sent", "before", ":v0"),
+    "voice's receipt kept": Point(OUTBOX, "sent", "after", ":v0"),
+    "ending": Point(INBOX, "finish", "before"),
+    "ended": Point(INBOX, "finish", "after"),
+}
+ONLY_VOICE = {"heard", "voice about to leave", "voice sent", "voice's receipt kept"}
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(point: Point) -> None:
+    module, _, name = point.owner.partition(":")
+    owner: Any = getattr(importlib.import_module(module), name)
+    original = getattr(owner, point.method)
+
+    def meant(arguments: tuple[Any, ...]) -> bool:
+        return not point.where or point.where in str(arguments[1])
+
+    @functools.wraps(original)
+    async def around(*arguments: Any, **options: Any) -> Any:
+        if point.when == "before" and meant(arguments):
+            die()
+        result = await original(*arguments, **options)
+        if point.when == "after" and result is not None and meant(arguments):
+            die()
+        if point.when == "after" and point.method in ("sent", "finish") and meant(arguments):
+            die()
+        return result
+
+    @functools.wraps(original)
+    def before(*arguments: Any, **options: Any) -> Any:
+        die()
+
+    setattr(owner, point.method, before if point.method == "show" else around)
+
+
+if __name__ == "__main__":
+    from essence.__main__ import main
+
+    if sys.argv[2] != "never":
+        arm(POINTS[sys.argv[2]])
+    sys.exit(main([sys.argv[1]]))

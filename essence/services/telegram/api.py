@@ -1,5 +1,7 @@
-"""The Bot API as June calls it: one `telegram.Bot` whose every request has a deadline, is counted where it fails, and
-fails with `Refusal` or `Lost` alone."""
+"""The Bot API as June calls it.
+
+Every request has a deadline, is counted where it fails, and fails with `Refusal` or `Lost` alone.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from telegram.request import HTTPXRequest
 
 from essence.config import TelegramService
 from essence.errors import ConfigError
-from essence.services.telegram.refusals import NEW_TOKEN, Lost, Refusal, lost
+from essence.services.telegram.refusals import HOW_TO_START, Lost, Refusal, lost
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -44,12 +46,14 @@ class Api:
         """See `TelegramChannel`."""
         token, url = settings.telegram_token.strip(), settings.telegram_api_url.strip().rstrip("/")
         if not token:
-            raise ConfigError(f"TELEGRAM_TOKEN is empty: {NEW_TOKEN}")
+            raise ConfigError(f"TELEGRAM_TOKEN is empty: {HOW_TO_START}")
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise ConfigError("TELEGRAM_API_URL must be an address such as https://api.telegram.org.")
         _silence()
         self.troubles: Counter[str] = Counter()
         """What went wrong, and how often."""
+        self.connected = False
+        """Telegram has answered last time."""
         self._poll_s = settings.telegram_poll_s
         self._polls, self._calls = _requests(2), _requests(CONNECTIONS)
         self.bot = Bot(

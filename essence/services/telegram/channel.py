@@ -60,7 +60,7 @@ class TelegramChannel:
         self._webhook = Webhook(settings)
         self._commands = tuple(commands)
         self._pace = _pace(settings.telegram_messages_per_s)
-        self._connected, self._account = False, ""
+        self._account = ""
         self._no_reactions: set[str] = set()
         """Chats where reactions are not allowed."""
 
@@ -78,7 +78,7 @@ class TelegramChannel:
 
     @property
     def state(self) -> ChannelState:
-        return ChannelState(self._connected, self._account, tuple(self._api.troubles.most_common()))
+        return ChannelState(self._api.connected, self._account, tuple(self._api.troubles.most_common()))
 
     @property
     def webhook_app(self) -> ASGIApp:
@@ -96,18 +96,18 @@ class TelegramChannel:
             try:
                 await self._listen(receive)
             finally:
-                self._connected, self._webhook.intake = False, None
+                self._api.connected, self._webhook.intake = False, None
 
     async def _listen(self, receive: Receive) -> None:
         me = await self._until_done(self._api.bot.get_me)
-        self._account, self._connected = f"@{me.username}", True
+        self._account, self._api.connected = f"@{me.username}", True
         intake = Intake(self._api.bot, me, receive, self._api.troubles)
         await self._show_commands()
         if self._webhook.url:
             await self._take_updates(intake)
         else:
             await self._leave_webhook()
-            await Polling(self._api, intake, self._tell).run()
+            await Polling(self._api, intake).run()
 
     async def _until_done(self, call: Callable[[], Awaitable[T]]) -> T:
         """Try again until Telegram can be reached; raises Refusal for what no other try will change."""
@@ -118,7 +118,7 @@ class TelegramChannel:
             except (Refusal, Lost) as trouble:
                 if isinstance(trouble, Refusal) and (trouble.of_token or trouble.status == HTTPStatus.BAD_REQUEST):
                     raise
-                self._connected = False
+                self._api.connected = False
                 await pauses.after(trouble)
 
     async def _show_commands(self) -> None:
@@ -139,16 +139,13 @@ class TelegramChannel:
             if refusal.of_token:
                 raise
             raise ConfigError(f"Telegram refuses TELEGRAM_WEBHOOK_URL ({refusal.why}). Mend or unset it.") from refusal
-        self._tell(True)
+        self._api.connected = True
         await asyncio.Event().wait()
 
     def _set_webhook(self) -> Awaitable[bool]:
         return self._api.bot.set_webhook(
             self._webhook.url, secret_token=self._webhook.secret, allowed_updates=ALLOWED_UPDATES
         )
-
-    def _tell(self, works: bool) -> None:  # noqa: FBT001 - what it is called with is all that it says
-        self._connected = works
 
     async def send(self, to: Address, reply: Reply, *, key: str, again: bool = False) -> Receipt:
         letter = outgoing.letter(to, reply, again=again)

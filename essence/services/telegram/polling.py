@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 from essence import observe
@@ -49,27 +49,24 @@ class Pauses:
 class Polling:
     """Asks for updates until it is cancelled."""
 
-    def __init__(self, api: Api, intake: Intake, tell: Callable[[bool], None]) -> None:
-        """`tell`: called after each poll with whether it worked."""
-        self._api, self._intake, self._tell = api, intake, tell
+    def __init__(self, api: Api, intake: Intake) -> None:
+        self._api, self._intake = api, intake
         self._offset = 0
-        self._works = True
         self._pauses = Pauses()
 
     async def run(self) -> NoReturn:
         """Raises Refusal where the token is refused; all else is tried again."""
         while True:
             try:
-                updates = await self._api.updates(self._offset, wait=self._works)
-                self._works = True
-                self._tell(True)
+                # After a failure it doesn't wait, to learn soon that all is well.
+                updates = await self._api.updates(self._offset, wait=self._api.connected)
+                self._api.connected = True
                 await self._take(updates)
                 self._pauses.over()
             except (Refusal, Lost) as trouble:
                 if isinstance(trouble, Refusal) and trouble.of_token:
                     raise
-                self._works = False  # the next poll doesn't wait, to tell soon that all is well
-                self._tell(False)
+                self._api.connected = False
                 await self._pauses.after(trouble)
             except JuneError as error:
                 observe.logger().warning("message_not_kept", code=error.code, error=str(error))

@@ -25,8 +25,10 @@ from essence.errors import (
     Unreachable,
 )
 
-NEW_TOKEN = "talk to @BotFather on Telegram, send /newbot (or /token for a bot that you have) and set TELEGRAM_TOKEN."
-BAD_TOKEN = f"Telegram refuses June's token. For a good one, {NEW_TOKEN}"
+HOW_TO_START = (
+    "talk to @BotFather on Telegram, send /newbot (or /token for a bot that you have) and set TELEGRAM_TOKEN."
+)
+REFUSED = f"Telegram refuses June's token. For a good one, {HOW_TO_START}"
 
 # The wording is TDLib's and the Bot API server's; there are no codes finer than 400.
 _GONE = (
@@ -116,7 +118,7 @@ class Refusal(TelegramError):
     def as_june(self) -> JuneError:
         """The error that callers get."""
         if self.of_token:
-            return NotAllowed(BAD_TOKEN)
+            return NotAllowed(REFUSED)
         if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return Unreachable(f"Telegram is out of order ({self.status}). Try again in a moment.")
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:

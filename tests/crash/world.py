@@ -51,6 +51,8 @@ class Stage(Protocol):
     service: str
     environment: dict[str, str]
 
+    async def connected(self) -> None: ...
+
     async def say(self, kind: str) -> None: ...
 
     def got(self) -> Got: ...
@@ -67,8 +69,12 @@ class Telegram:
             "TELEGRAM_API_URL": server.url,
             "TELEGRAM_OWNER_USERS": str(self.ann.person.user_id),
             "TELEGRAM_HTTP_PORT": str(port),
+            "TELEGRAM_GRPC_PORT": "0",
             "TELEGRAM_WEBHOOK_URL": f"http://127.0.0.1:{port}/hook" if webhook else "",
         }
+
+    async def connected(self) -> None:
+        """Telegram keeps what is said before."""
 
     async def say(self, kind: str) -> None:
         if kind == "text":
@@ -87,14 +93,19 @@ class Discord:
     service = "discord"
 
     def __init__(self, server: DiscordServer) -> None:
-        self.ann = server.user("Ann")
+        self.ann, self._server = server.user("Ann"), server
         self.environment = {
             "DISCORD_TOKEN": server.token,
             "DISCORD_API_URL": server.api_url,
             "DISCORD_GATEWAY_URL": server.gateway_url,
             "DISCORD_OWNER_USERS": self.ann.user_id,
             "DISCORD_HTTP_PORT": "0",
+            "DISCORD_GRPC_PORT": "0",
         }
+
+    async def connected(self) -> None:
+        """A private conversation that June doesn't know is not found after a gap."""
+        await self._server.connected(PATIENCE_S)
 
     async def say(self, kind: str) -> None:
         if kind == "text":
@@ -169,6 +180,7 @@ async def crash(name: str, kind: str, point: str, folder: Path) -> Got:
     """Kill the service at a point of a message's way, start it again, and see what the person got in the end."""
     async with stage(name) as place:
         with service(place, point, folder) as victim:
+            await place.connected()
             await place.say(kind)
             code = await until_dead(victim)
             assert code == -9, f"it ended with {code} and was not killed at {point!r}"

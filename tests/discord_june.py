@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -29,16 +30,21 @@ class June:
     def __init__(self, server: DiscordServer, **settings: object) -> None:
         urls = {"discord_api_url": server.api_url, "discord_gateway_url": server.gateway_url}
         values = {"discord_token": server.token} | urls | settings
-        self.channel = DiscordChannel(DiscordService.model_validate(values), COMMANDS, self.newest)
+        self.settings = DiscordService.model_validate(values)
+        self.channel = DiscordChannel(self.settings, COMMANDS, self.newest)
         self.heard: list[Message] = []
         self.tries = 0
         self.failures: list[JuneError] = []
         """What the next calls of `receive` raise."""
+        self.gates: dict[str, asyncio.Event] = {}
+        """`receive` waits for them with the messages of these people."""
         self.known: dict[str, Message] = {}
         self._bell = asyncio.Event()
 
     async def receive(self, message: Message) -> None:
         self.tries += 1
+        if message.sender.name in self.gates:
+            await self.gates[message.sender.name].wait()
         if self.failures:
             raise self.failures.pop(0)
         if message.key not in self.known:
@@ -75,8 +81,8 @@ class June:
 
 
 @asynccontextmanager
-async def listening(june: June, server: DiscordServer) -> AsyncIterator[June]:
-    """Connected, and caught up with."""
+async def listening(june: June) -> AsyncIterator[June]:
+    """Connected."""
     async with june.channel:
         task = asyncio.create_task(june.channel.listen(june.receive))
         try:
@@ -89,28 +95,21 @@ async def listening(june: June, server: DiscordServer) -> AsyncIterator[June]:
             await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.fixture
-def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses that real outages need are nothing here."""
-    for name in ("FIRST_PAUSE_S", "LONGEST_PAUSE_S", "GUILDS_S"):
-        monkeypatch.setattr(gateway, name, 0.05)
-    monkeypatch.setattr(gateway, "IDENTIFY_PAUSE_S", 0.0)
-    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr("discord.client.ExponentialBackoff.delay", lambda _: 0.01)  # by itself, seconds by chance
-
-
-@pytest.fixture
-async def server(_quickly: None) -> AsyncIterator[DiscordServer]:
+@asynccontextmanager
+async def fake_discord(monkeypatch: pytest.MonkeyPatch, **options: Any) -> AsyncIterator[DiscordServer]:
     """Whose every answer, and every request that it took, is as Discord's specification says."""
-    async with DiscordServer() as fake:
+    _hurry(monkeypatch)
+    async with DiscordServer(**options) as fake:
         with point_discord_py(fake):  # for its end: the addresses are put back
             yield fake
         if discord_spec.FILE.exists():
             assert discord_spec.wrong_calls(fake.calls) == []
 
 
-@pytest.fixture
-async def june(server: DiscordServer) -> AsyncIterator[June]:
-    """Connected."""
-    async with listening(June(server), server) as one:
-        yield one
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses that real outages need are next to nothing here."""
+    for name in ("FIRST_PAUSE_S", "LONGEST_PAUSE_S", "GUILDS_S"):
+        monkeypatch.setattr(gateway, name, 0.05)
+    monkeypatch.setattr(gateway, "IDENTIFY_PAUSE_S", 0.0)
+    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr("discord.client.ExponentialBackoff.delay", lambda _: 0.01)  # by itself, seconds by chance

@@ -26,6 +26,7 @@ def point_sdk(settings: DiscordService) -> None:
     Its log is kept to warnings: below, it tells what people wrote and the tokens of interactions.
     """
     logging.getLogger("discord").setLevel(logging.WARNING)
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # June needs no calls, so nobody need hear it
     defaults = DiscordService.model_fields
     if settings.discord_api_url != defaults["discord_api_url"].default:
         api = yarl.URL(settings.discord_api_url)
@@ -35,15 +36,21 @@ def point_sdk(settings: DiscordService) -> None:
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings.discord_gateway_url)
 
 
-def is_file_url(url: str, api_url: str) -> bool:
-    """Whether a file may be fetched from there: Discord's own hosts, or the server that stands for Discord."""
+def file_url(text: str, api_url: str) -> yarl.URL | None:
+    """From where a file may be fetched: Discord's own hosts, or the server that stands for Discord; None: nowhere.
+
+    Args:
+        text: As a message tells it. What is returned is what was judged: nobody else may read the text another way.
+        api_url: Of the REST API.
+    """
     try:
-        asked, api = yarl.URL(url), yarl.URL(api_url)
+        url, api = yarl.URL(text, encoded=True), yarl.URL(api_url)
     except ValueError:
-        return False
-    if asked.scheme == "https" and asked.host in CDN_HOSTS and asked.explicit_port is None and not asked.user:
-        return True
-    return api.host != "discord.com" and asked.absolute and asked.origin() == api.origin()
+        return None
+    if url.scheme == "https" and url.host in CDN_HOSTS and url.explicit_port is None and not url.user:
+        return url
+    is_stand_in = api.host != "discord.com" and (url.scheme, url.host, url.port) == (api.scheme, api.host, api.port)
+    return url if is_stand_in and not url.user else None
 
 
 def snowflake(text: str) -> str:

@@ -10,7 +10,7 @@ import yarl
 
 from essence.dialogue import Sound
 from essence.errors import InvalidAudio, JuneError, NotFound, RateLimited, TooSlow, Unreachable
-from essence.services.discord.addresses import is_file_url
+from essence.services.discord.addresses import file_url
 
 DEADLINE_S = 60.0
 _CHUNK_BYTES = 64 * 2**10
@@ -25,21 +25,22 @@ class Files:
 
     async def fetch(self, sound: Sound, *, max_bytes: int) -> bytes:
         """As `Channel.fetch`."""
-        if not is_file_url(sound.reference, self._api_url):
+        url = file_url(sound.reference, self._api_url)
+        if url is None:
             raise NotFound("This is no file of Discord's; June fetches no others. Attach the file itself.")
         if (sound.size_bytes or 0) > max_bytes:
             raise _too_large(max_bytes)
         try:
             async with asyncio.timeout(DEADLINE_S):
-                return await self._fetched(sound.reference, max_bytes)
+                return await self._fetched(url, max_bytes)
         except TimeoutError as error:
             raise TooSlow(f"Discord did not hand over the file in {DEADLINE_S:g} s. Try again.") from error
         except (aiohttp.ClientError, OSError) as error:
             self._troubles["no connection"] += 1
             raise Unreachable("The connection to Discord's files broke. Try again.") from error
 
-    async def _fetched(self, url: str, max_bytes: int) -> bytes:
-        async with self._session.get(yarl.URL(url, encoded=True), allow_redirects=False) as response:
+    async def _fetched(self, url: yarl.URL, max_bytes: int) -> bytes:
+        async with self._session.get(url, allow_redirects=False) as response:
             if response.status != 200:
                 raise self._refusal(response)
             if (response.content_length or 0) > max_bytes:

@@ -27,7 +27,10 @@ class Histories:
         self._free = asyncio.Semaphore(AT_ONCE)
 
     async def after(self, channel_id: str, message_id: int) -> AsyncGenerator[Json]:
-        """Yield what came after a message, oldest first, as soon as Discord answers; nothing where June may not read."""
+        """Yield what came after a message, oldest first; nothing where June may not read.
+
+        Discord is asked until it answers.
+        """
         for _ in range(MOST_PAGES):
             page = await self._page(channel_id, message_id)
             for raw in sorted(page, key=lambda one: int(one["id"])):

@@ -1,0 +1,352 @@
+"""What happens to June's connection to Discord, and that no message is lost by it."""
+
+import asyncio
+import json
+import logging
+
+import pytest
+
+from essence.config import DiscordService
+from essence.dialogue import Address, Message, Person
+from essence.errors import ConfigError, NotAllowed, Unreachable
+from essence.fakes.discord import Broken, Reset, TooMany
+from essence.services.discord import gateway
+from essence.services.discord.channel import DiscordChannel
+from tests.discord_june import COMMANDS, June, fake_discord, listening
+
+
+@pytest.fixture
+async def server(monkeypatch):
+    async with fake_discord(monkeypatch) as fake:
+        yield fake
+
+
+@pytest.fixture
+async def june(server):
+    async with listening(June(server)) as one:
+        yield one
+
+
+@pytest.fixture
+def ann(server):
+    return server.user("Ann")
+
+
+@pytest.fixture
+def general(server, ann):
+    return server.guild("Home", ann).channel("general")
+
+
+async def nothing_is_known() -> tuple[Message, ...]:
+    return ()
+
+
+def test_without_a_token_june_says_where_to_get_one():
+    with pytest.raises(ConfigError, match=r"discord\.com/developers.*Message Content Intent"):
+        DiscordChannel(DiscordService(discord_token=" "), COMMANDS, nothing_is_known)
+
+
+def test_what_can_be_no_token_is_said_at_once():
+    with pytest.raises(ConfigError, match="Copy it again") as caught:
+        DiscordChannel(DiscordService(discord_token="abc\ndef"), COMMANDS, nothing_is_known)
+    assert "def" not in str(caught.value)
+
+
+async def test_entering_asks_discord_nothing(server):
+    async with June(server).channel as channel:
+        assert not channel.state.connected
+        assert channel.state.account == ""
+    assert not server.calls
+
+
+async def test_the_state_tells_who_june_is_and_that_she_is_connected(june):
+    assert june.channel.state.connected
+    assert june.channel.state.account == "@june"
+
+
+async def test_a_wrong_token_is_told_in_a_sentence(server):
+    async with June(server, discord_token="wrong").channel as channel:
+        with pytest.raises(NotAllowed, match="DISCORD_TOKEN"):
+            await channel.listen(June(server).receive)
+        assert not channel.state.connected
+
+
+async def test_a_token_that_is_revoked_meanwhile_is_told_too(server):
+    june = June(server)
+    async with june.channel as channel:
+        listens = asyncio.create_task(channel.listen(june.receive))
+        await june.until(lambda: channel.state.connected)
+        await server.gateway.close(4004)
+        with pytest.raises(NotAllowed, match="Reset Token"):
+            await listens
+
+
+async def test_without_the_message_content_intent_june_says_where_to_switch_it_on(monkeypatch):
+    async with fake_discord(monkeypatch, privileged_intents=0) as server:
+        june = June(server)
+        async with june.channel as channel:
+            with pytest.raises(NotAllowed, match="Message Content Intent"):
+                await channel.listen(june.receive)
+
+
+async def test_june_asks_for_no_more_than_she_needs():
+    intents = gateway._intents()
+    assert intents.message_content
+    assert not intents.members
+    assert not intents.presences
+
+
+RESUMABLE = {
+    "the connection breaks": lambda one: one.drop(),
+    "close 4000": lambda one: one.close(4000),
+    "op 7": lambda one: one.reconnect(),
+    "op 9, resumable": lambda one: one.invalidate(resumable=True),
+}
+
+
+@pytest.mark.parametrize("how", RESUMABLE)
+async def test_a_broken_connection_is_resumed_and_nothing_is_missed(server, june, ann, how):
+    await ann.says("before")
+    await june.hears()
+    with server.gateway.away():
+        await RESUMABLE[how](server.gateway)
+        await ann.says("in the gap")
+        await june.until(lambda: not june.channel.state.connected)
+    await june.hears(2)
+    await ann.says("after")
+    await june.hears(3)
+    assert june.texts == ["before", "in the gap", "after"]
+    assert (june.troubles["resumed"], june.troubles["gateway closed"]) == (1, 1)
+    assert server.gateway.identifies == 1
+
+
+LOST = {
+    "op 9": lambda one: one.invalidate(resumable=False),
+    "close 4009": lambda one: one.close(4009),
+    "close 1000": lambda one: one.close(1000),
+}
+
+
+@pytest.mark.parametrize("how", LOST)
+async def test_what_was_missed_without_a_resume_is_read_before_what_comes_live(server, june, ann, general, how):
+    await ann.says("before")
+    await ann.says("before, all", general)
+    await june.hears(2)
+    with server.gateway.away():
+        await LOST[how](server.gateway)
+        await ann.says("in the gap")
+        await ann.says("in the gap, all", general)
+    await server.until(lambda: server.gateway.identifies == 2)
+    await ann.says("after")
+    await ann.says("after, all", general)
+    await june.hears(6)
+    assert [text for text in june.texts if "all" not in text] == ["before", "in the gap", "after"]
+    assert [text for text in june.texts if "all" in text] == ["before, all", "in the gap, all", "after, all"]
+
+
+async def test_what_comes_live_waits_until_its_channel_is_caught_up_with(server, june, ann):
+    await ann.says("before")
+    await june.hears()
+    with server.faults.during(Broken(503), method="GET", path="/channels/*/messages"):
+        with server.gateway.away():
+            await server.gateway.invalidate(resumable=False)
+            await ann.says("in the gap")
+        await server.until(lambda: server.gateway.identifies == 2)
+        await ann.says("live")
+        await server.user("Bob").says("somebody new")
+        await june.until(lambda: june.troubles.get("history not read", 0) > 1)
+        assert june.texts == ["before", "somebody new"]
+    await june.hears(4)
+    assert june.texts == ["before", "somebody new", "in the gap", "live"]
+
+
+async def test_a_restarted_june_reads_on_where_she_left_off(server, ann):
+    first = June(server)
+    async with listening(first):
+        await ann.says("before")
+        await first.hears()
+    for number in range(230):
+        await ann.says(f"missed {number}")
+    second = June(server)
+    second.known = dict(first.known)
+    async with listening(second):
+        await second.hears(230)
+        await ann.says("live")
+        await second.hears(231)
+    assert second.texts == [*(f"missed {number}" for number in range(230)), "live"]
+
+
+async def test_a_first_start_reads_no_histories(server, ann):
+    await ann.says("long before June")
+    async with listening(June(server)) as june:
+        await ann.says("hi")
+        await june.hears()
+        assert june.texts == ["hi"]
+    assert not [call for call in server.calls if call.method == "GET" and call.path.endswith("/messages")]
+
+
+async def test_channels_of_servers_that_june_has_no_message_of_are_read_from_her_newest_on(server, ann):
+    guild = server.guild("Home", ann)
+    quiet, busy = guild.channel("quiet"), guild.channel("busy")
+    await ann.says("before June's newest", quiet)
+    june = June(server)
+    async with listening(june):
+        await ann.says("newest")
+        await june.hears()
+    await ann.says("missed", busy)
+    again = June(server)
+    again.known = dict(june.known)
+    async with listening(again):
+        await again.hears()
+        await ann.says("live", quiet)
+        await again.hears(2)
+    assert again.texts == ["missed", "live"]
+    read = [
+        call.ids["channel_id"] for call in server.calls if call.route.endswith("/messages") and call.method == "GET"
+    ]
+    assert quiet.channel_id not in read
+
+
+async def test_a_channel_that_june_may_not_read_is_left_out(server, ann, general):
+    june = June(server)
+    async with listening(june):
+        await ann.says("seen", general)
+        await ann.says("in private")
+        await june.hears(2)
+    general.hides()
+    await ann.says("missed, and hidden", general)
+    await ann.says("missed")
+    again = June(server)
+    again.known = dict(june.known)
+    async with listening(again):
+        await again.hears()
+        assert again.texts == ["missed"]
+        await again.until(lambda: "history not readable" in again.troubles)
+
+
+async def test_where_the_store_is_away_after_a_start_june_waits_for_it(server, ann):
+    june = June(server)
+    newest, failures = june.newest, [Unreachable("the store is away")] * 2
+
+    async def at_last() -> tuple[Message, ...]:
+        if failures:
+            raise failures.pop()
+        return await newest()
+
+    june.channel = DiscordChannel(june.settings, COMMANDS, at_last)
+    async with listening(june):
+        await ann.says("hi")
+        await june.hears()
+    assert june.troubles["newest not known"] == 2
+
+
+async def test_ids_that_are_no_ids_of_messages_do_not_break_catching_up(server, ann):
+    said = await ann.says("before")
+    june = June(server)
+    for message_id in (f"slash-{said.message_id}", f"press-{said.message_id}", f"{said.message_id}.2", "?", ""):
+        address = Address("discord", server.user(message_id).dm.channel_id)
+        message = Message(address, message_id, Person("1", "Ann"), said.sent_at)
+        june.known[message.key] = message
+    last = Message(Address("discord", ann.dm.channel_id), f"{said.message_id}.2", Person("1", "Ann"), said.sent_at)
+    june.known[last.key] = last
+    await ann.says("missed")
+    async with listening(june):
+        await june.hears()
+    assert june.texts == ["missed"]
+
+
+async def test_a_malformed_event_costs_a_client_and_no_message(server, june, ann):
+    await ann.says("before")
+    await june.hears()
+    server.gateway.send_raw(json.dumps({"op": 0, "t": "CHANNEL_CREATE", "s": 99, "d": {"nothing": "of use"}}))
+    await server.until(lambda: server.gateway.identifies == 2)
+    await ann.says("after")
+    await june.hears(2)
+    assert june.texts == ["before", "after"]
+    assert june.troubles["client restarted"] == 1
+
+
+async def test_a_malformed_message_costs_a_client_and_not_the_next_message(server, june, ann):
+    server.gateway.send_raw(json.dumps({"op": 0, "t": "MESSAGE_CREATE", "s": 99, "d": {"content": "odd"}}))
+    await server.until(lambda: server.gateway.identifies == 2)
+    await ann.says("after")
+    await june.hears()
+    assert june.texts == ["after"]
+
+
+async def test_a_payload_that_is_no_json_costs_a_client_and_no_message(server, june, ann):
+    server.gateway.send_raw('{"t": "MESSAGE_CREATE"')
+    await server.until(lambda: server.gateway.identifies == 2)
+    await ann.says("after")
+    await june.hears()
+    assert june.texts == ["after"]
+
+
+async def test_an_outage_at_the_start_is_waited_for(server, ann):
+    june = June(server)
+    server.faults.next(Broken(503), Reset(), method="GET", path="/users/@me")
+    server.faults.next(TooMany(0.01), method="GET", path="/oauth2/*")
+    server.faults.next(Broken(503), Reset(), method="GET", path="/gw*")
+    async with listening(june):
+        await ann.says("hi")
+        await june.hears()
+    assert june.troubles["client restarted"] >= 2
+
+
+async def test_a_client_that_stays_away_for_too_long_is_replaced(server, june, ann, monkeypatch):
+    monkeypatch.setattr(gateway, "LONGEST_ABSENCE_S", 0.05)
+    await ann.says("before")
+    await june.hears()
+    with server.gateway.away():
+        await server.gateway.drop()
+        await ann.says("in the gap")
+        await june.until(lambda: june.troubles.get("client restarted", 0) > 0)
+    await june.hears(2)
+    assert june.texts == ["before", "in the gap"]
+
+
+async def test_events_in_the_wrong_order_are_all_heard(server, june, ann):
+    with server.gateway.reordered():
+        await ann.says("one")
+        await ann.says("two")
+    await june.hears(2)
+    assert sorted(june.texts) == ["one", "two"]
+
+
+async def test_idle_channels_leave_nothing_behind(server, june):
+    for number in range(20):
+        await server.user(f"Ann {number}").says("hi")
+    await june.hears(20)
+    await asyncio.sleep(0)
+    assert len([task for task in asyncio.all_tasks() if "_run" in repr(task.get_coro())]) <= 1
+
+
+async def test_the_end_of_listening_ends_all_that_it_began(server, ann):
+    before = asyncio.all_tasks()
+    june = June(server)
+    june.failures += [Unreachable("the store is away")] * 1000
+    async with listening(june):
+        await ann.says("hi")
+        await june.until(lambda: june.tries > 0)
+    await server.until(lambda: not server.gateway.connected)
+    left = [task for task in asyncio.all_tasks() - before if "discord" in repr(task) and "fakes" not in repr(task)]
+    assert left == []
+    assert not june.channel.state.connected
+
+
+async def test_the_token_is_in_no_log_and_no_error(monkeypatch, caplog):
+    caplog.set_level(logging.DEBUG)
+    token = "MTIzNDU2Nzg5MDEyMzQ1Njc4OQ.GabcdE.secret-secret-secret-secret-secret"
+    async with fake_discord(monkeypatch, token=token) as server:
+        june, ann = June(server), server.user("Ann")
+        server.faults.next(Reset(), method="GET", path="/users/@me")
+        async with listening(june):
+            await ann.says("a word in confidence")
+            await june.hears()
+            await server.gateway.drop()
+            with pytest.raises(Exception, match="Discord") as caught:
+                with server.faults.during(Broken(503)):
+                    await june.channel.direct(ann.user_id)
+        told = caplog.text + repr(june.channel) + repr(vars(june.channel)["_settings"]) + repr(caught.value)
+        assert token not in told
+        assert "in confidence" not in told

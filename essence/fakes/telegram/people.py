@@ -88,6 +88,15 @@ class Group(Place):
         self.chat.topics[thread_id] = self.platform.post(self.chat, by.person, content, thread_id=thread_id)
         return Place(self.platform, self.chat, thread_id)
 
+    def moves(self, by: User) -> int:
+        """The group becomes a supergroup with another id, as basic groups do; the old id leads nowhere any more."""
+        old_id, new_id = self.chat.chat_id, self.chat.chat_id - 1_000_000
+        self.platform.post(self.chat, by.person, {"migrate_to_chat_id": new_id})
+        self.platform.chats[new_id] = self.platform.chats.pop(old_id)
+        self.chat.chat_id, self.platform.moved[old_id] = new_id, new_id
+        self.platform.post(self.chat, by.person, {"migrate_from_chat_id": old_id})
+        return old_id
+
     def removes_bot(self, by: User) -> None:
         """Someone throws the bot out."""
         self.chat.barred = "bot was kicked from the supergroup chat"
@@ -141,6 +150,14 @@ class User:
         """Send a round video."""
         file = self.platform.files.keep(mp4, "video_notes", "note.mp4", "video/mp4")
         return self._post({"video_note": file.json() | {"length": 384, "duration": duration_s}}, to, None, file)
+
+    async def sends_video(
+        self, mp4: bytes, *, duration_s: int = 1, to: Place | None = None, caption: str = ""
+    ) -> Message:
+        """Send a film, which has sound; one without is an animation."""
+        file = self.platform.files.keep(mp4, "videos", "film.mp4", "video/mp4")
+        shape = {"width": 640, "height": 480, "duration": duration_s, "mime_type": file.mime_type}
+        return self._post({"video": file.json() | shape} | _caption(caption), to, None, file)
 
     async def sends_document(
         self, data: bytes, *, name: str, mime_type: str, to: Place | None = None, caption: str = ""

@@ -72,6 +72,8 @@ class Platform:
     updates: Updates = field(default_factory=Updates)
     changes: Changes = field(default_factory=Changes)
     webhook: Webhook | None = None
+    moved: dict[int, int] = field(default_factory=dict)
+    """Ids of groups that became supergroups, and the ids that they have now."""
     commands: dict[str, list[Json]] = field(default_factory=dict)
     """Of setMyCommands, by scope and language."""
     presses: dict[str, Press] = field(default_factory=dict)
@@ -89,6 +91,9 @@ class Platform:
             )
         else:
             found = self.chats.get(chat_id)
+        if isinstance(chat_id, int) and (new_id := self.moved.get(chat_id)):
+            why = "Bad Request: group chat was upgraded to a supergroup chat"
+            raise Refused(400, why, {"migrate_to_chat_id": new_id})
         if found is None:
             raise bad_request("chat not found")
         if found.barred:

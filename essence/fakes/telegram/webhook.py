@@ -92,6 +92,7 @@ class Webhook:
                 await asyncio.sleep(self.retry_s)
             else:
                 self.updates.confirm([update])
+                self.changes.tell()
         finally:
             self._busy.discard(update.lane)
             self.updates.changed.set()

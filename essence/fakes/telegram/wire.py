@@ -25,14 +25,15 @@ _FORM_BYTES = 1 << 20
 class Refused(Exception):
     """An answer with `ok: false`."""
 
-    def __init__(self, status: int, description: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(self, status: int, description: str, parameters: Json | None = None) -> None:
+        """`parameters`: ResponseParameters of the Bot API."""
         super().__init__(description)
-        self.status, self.description, self.retry_after_s = status, description, retry_after_s
+        self.status, self.description, self.parameters = status, description, parameters
 
     def body(self) -> Json:
         """The JSON that the bot gets."""
         body: Json = {"ok": False, "error_code": self.status, "description": self.description}
-        return body if self.retry_after_s is None else body | {"parameters": {"retry_after": self.retry_after_s}}
+        return body if self.parameters is None else body | {"parameters": self.parameters}
 
 
 def bad_request(why: str) -> Refused:
@@ -42,7 +43,7 @@ def bad_request(why: str) -> Refused:
 
 def too_many_requests(retry_after_s: int) -> Refused:
     """Telegram's way to say: later."""
-    return Refused(429, f"Too Many Requests: retry after {retry_after_s}", retry_after_s=retry_after_s)
+    return Refused(429, f"Too Many Requests: retry after {retry_after_s}", {"retry_after": retry_after_s})
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,10 @@ from essence.fakes.telegram import (
     TooManyRequests,
     User,
 )
+from essence.fakes.telegram import entities as formats
 from essence.services.telegram import channel as signs
 from essence.services.telegram.channel import TelegramChannel
-from tests.telegram_spec import problems, spec
+from tests.telegram_june import held_to_the_specification, settings_of
 
 NOTE = encode_voice([Pcm(bytes(48_000 * 2), 48_000)])
 BOLD = (Entity("bold", 0, 2),)
@@ -45,26 +46,9 @@ async def telegram() -> AsyncIterator[TelegramServer]:
     held_to_the_specification(server)
 
 
-def held_to_the_specification(server: TelegramServer) -> None:
-    """Every request that June made has the methods' own parameters alone, of the right types, and all they need."""
-    for call in server.calls:
-        assert call.unknown == ()
-        if call.method == "download":
-            continue
-        fields = {field["name"]: field for field in spec()["methods"][call.method].get("fields", ())}
-        assert {name for name, field in fields.items() if field["required"]} <= set(call.parameters)
-        for name, value in call.parameters.items():
-            if name not in call.files and "InputFile" not in fields[name]["types"]:
-                assert problems(value, fields[name]["types"], name) == []
-
-
 @pytest.fixture
 def ann(telegram: TelegramServer) -> User:
     return telegram.user("Ann")
-
-
-def settings_of(server: TelegramServer, **more: object) -> TelegramService:
-    return TelegramService(_env_file=None, telegram_token=server.token, telegram_api_url=server.url, **more)
 
 
 @pytest.fixture
@@ -149,10 +133,9 @@ async def test_where_voice_messages_are_not_wanted_the_sound_goes_as_a_file(tele
     assert answer.content["document"]["file_name"] == "voice.ogg"
 
 
-async def test_a_group_that_became_a_supergroup_is_written_to_there(telegram, june, ann, monkeypatch):
+async def test_a_group_that_became_a_supergroup_is_written_to_there(telegram, june, ann):
     group = telegram.group("Club", ann)
-    old = group.chat.chat_id + 1
-    telegram.moves(old, group.chat.chat_id)
+    old = group.moves(ann)
     await june.send(Address("telegram", str(old)), Reply("hi"), key="k")
     assert [answer.text for answer in group.answers] == ["hi"]
 
@@ -161,7 +144,7 @@ async def test_a_repeat_bears_a_mark_and_its_styles_stay_in_place(june, ann):
     await june.send(to(ann), Reply("hi", entities=BOLD), key="k", again=True)
     (answer,) = ann.chat.answers
     assert answer.text == "🔁 (You may have this already.)\n\nhi"
-    assert answer.entities == [{"type": "bold", "offset": 34, "length": 2}]
+    assert [formats.covered(answer.text, entity) for entity in answer.entities] == ["hi"]
 
 
 async def test_a_repeated_voice_message_bears_the_mark_in_its_caption(june, ann):

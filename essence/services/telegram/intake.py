@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections import Counter
 from typing import Any
 from weakref import WeakValueDictionary
 
 from telegram import Bot, Update, User
+from telegram.warnings import PTBDeprecationWarning
 
 from essence import observe
 from essence.dialogue import Message
@@ -28,8 +30,10 @@ class Intake:
     def read(self, update: Json) -> Message | None:
         """The message of an update; None if there is none in it, or none that can be understood."""
         try:
-            read = Update.de_json(update, self._bot)
-            return message_of(read, self._me)
+            with warnings.catch_warnings():
+                # Some of the library's own constructors ask for what it deprecates.
+                warnings.simplefilter("ignore", PTBDeprecationWarning)
+                return message_of(Update.de_json(update, self._bot), self._me)
         except Exception as error:  # noqa: BLE001 - one update of an unknown form must not keep back all others
             self._troubles["malformed"] += 1
             observe.logger().error(

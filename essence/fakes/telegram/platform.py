@@ -93,7 +93,7 @@ class Platform:
             found = self.chats.get(chat_id)
         if isinstance(chat_id, int) and (new_id := self.moved.get(chat_id)):
             why = "Bad Request: group chat was upgraded to a supergroup chat"
-            raise Refused(400, why, {"migrate_to_chat_id": new_id})
+            raise Refused(400, why, moved_to=new_id)
         if found is None:
             raise bad_request("chat not found")
         if found.barred:

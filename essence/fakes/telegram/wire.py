@@ -25,15 +25,20 @@ _FORM_BYTES = 1 << 20
 class Refused(Exception):
     """An answer with `ok: false`."""
 
-    def __init__(self, status: int, description: str, parameters: Json | None = None) -> None:
-        """`parameters`: ResponseParameters of the Bot API."""
+    def __init__(
+        self, status: int, description: str, *, retry_after_s: int | None = None, moved_to: int | None = None
+    ) -> None:
+        """`moved_to`: the id of the supergroup that a group has become."""
         super().__init__(description)
-        self.status, self.description, self.parameters = status, description, parameters
+        self.status, self.description = status, description
+        self.retry_after_s, self.moved_to = retry_after_s, moved_to
 
     def body(self) -> Json:
         """The JSON that the bot gets."""
         body: Json = {"ok": False, "error_code": self.status, "description": self.description}
-        return body if self.parameters is None else body | {"parameters": self.parameters}
+        told = {"retry_after": self.retry_after_s, "migrate_to_chat_id": self.moved_to}
+        parameters = {name: value for name, value in told.items() if value is not None}
+        return body | {"parameters": parameters} if parameters else body
 
 
 def bad_request(why: str) -> Refused:
@@ -43,7 +48,7 @@ def bad_request(why: str) -> Refused:
 
 def too_many_requests(retry_after_s: int) -> Refused:
     """Telegram's way to say: later."""
-    return Refused(429, f"Too Many Requests: retry after {retry_after_s}", {"retry_after": retry_after_s})
+    return Refused(429, f"Too Many Requests: retry after {retry_after_s}", retry_after_s=retry_after_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 from essence.dialogue import Address, Reply
 from essence.errors import Unreachable
-from essence.fakes.discord import Upload
+from essence.fakes.discord import Broken, Upload
 from tests.discord_june import OGG, June, fake_discord, listening
 
 
@@ -224,3 +224,26 @@ async def test_an_event_that_comes_twice_is_handed_over_under_one_key(server, ju
     await ann.says("after")
     await june.hears(2)
     assert (june.texts, june.tries) == (["once", "after"], 3)
+
+
+async def test_a_mention_of_junes_role_addresses_her(server, june, ann, general):
+    guild_id = server.world.channels[general.channel_id]["guild_id"]
+    everyone = server.world.guilds[guild_id]["roles"][0]
+    role = everyone | {"id": server.world.new_id(), "name": "June", "tags": {"bot_id": server.world.bot["id"]}}
+    server.world.emit("GUILD_ROLE_CREATE", {"guild_id": guild_id, "role": role}, guild_id)
+    said = await ann.says("first", general)
+    changes = {"id": server.world.new_id(), "content": f"<@&{role['id']}> hi", "mention_roles": [role["id"]]}
+    server.world.emit("MESSAGE_CREATE", said.json | changes | {"guild_id": guild_id}, guild_id)
+    message = await june.hears(2)
+    assert (message.text, message.addressed) == ("hi", True)
+
+
+async def test_a_message_in_a_thread_that_is_not_known_finds_its_channel(server, june, ann, general):
+    guild_id = server.world.channels[general.channel_id]["guild_id"]
+    thread = await ann.opens_thread("Old plans", general)
+    gone = {"id": thread.channel_id, "guild_id": guild_id, "parent_id": general.channel_id, "type": 11}
+    server.world.emit("THREAD_DELETE", gone, guild_id)
+    server.faults.next(Broken(503), path=f"/channels/{thread.channel_id}")
+    await ann.says("in it", thread)
+    message = await june.hears()
+    assert message.address == Address("discord", general.channel_id, thread.channel_id)

@@ -298,6 +298,29 @@ async def test_a_repeat_is_not_taken_for_an_earlier_message_of_the_same_words(se
     assert [post.text for post in ann.dm.posts()] == ["yes", "sure?", "yes", "yes"]
 
 
+async def test_where_june_may_not_read_a_repeat_relies_on_the_nonce(server, channel, ann, dm):
+    server.faults.next(Broken(403), method="GET", path="/channels/*/messages*")
+    sent = await channel.send(dm, Reply("hi"), key="a")
+    assert await channel.send(dm, Reply("hi"), key="a", again=True) == sent
+
+
+async def test_every_request_has_a_deadline(server, channel):
+    with server.faults.during(Hang()), pytest.raises(TooSlow):
+        await channel._parts.rest.request("GET", "/users/@me", deadline_s=0.1)
+    with server.faults.during(Hang()), pytest.raises(Uncertain):
+        await channel._parts.rest.request("POST", "/users/@me/channels", {}, creates=True, deadline_s=0.1)
+
+
+async def test_a_yes_that_is_not_discords_is_no_yes(server, channel, ann, dm):
+    server.faults.next(Broken(200), **POSTS)
+    with pytest.raises(Uncertain):
+        await channel.send(dm, Reply("hi"), key="a")
+    server.faults.next(Broken(302), path="/users/*")
+    with pytest.raises(Unreachable):
+        await channel.direct(ann.user_id)
+    server.calls.clear()  # such answers are in no specification
+
+
 def test_nonces_differ_by_key_and_fit_discords_limit():
     assert nonce("discord:1:2:0") != nonce("discord:1:2:1")
     assert len(nonce("x" * 1000)) == 25

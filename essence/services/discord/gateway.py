@@ -21,6 +21,8 @@ from essence.services.discord.rest import Json
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
+"""With what chance adds, fewer than 1000 clients a day, for so many IDENTIFY are allowed; Discord's documentation,
+"Session Start Limit Object"."""
 LONGEST_ABSENCE_S = 60.0
 """Longer than that discord.py's own pauses, which grow to 17 minutes, are not waited for: a new client is."""
 IDENTIFY_PAUSE_S = 5.0
@@ -150,7 +152,7 @@ async def keep_connected(token: str, ears: Ears, troubles: Counter[str]) -> None
         troubles["client restarted"] += 1
         kind = type(error).__name__
         observe.logger().warning("discord_client_ended", kind=kind, error=str(error), pause_s=pause_s)
-        await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - spreads out those who come back
+        await asyncio.sleep(pause_s * random.uniform(1, 2))  # noqa: S311 - spreads out those who come back
         pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
 

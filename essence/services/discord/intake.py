@@ -66,12 +66,14 @@ class Intake:
         """`tasks`: where all work is done."""
         self._tasks, self._receive, self._from, self._troubles = tasks, receive, sources, troubles
         self._gap: Gap | None = None
+        self._sessions = 0
         self._lanes: Lanes[_Item] = Lanes(tasks, self._take, self._due)
 
     # The gateway's ears
 
     def met(self, client: discord.Client, me: Json) -> None:
         """A new session began: what happened since the last one ended has to be read."""
+        self._sessions += 1
         self._from.directory.met(client, me)
         self._tasks.create_task(self._from.interactions.offer(self._from.directory.application_id))
         if self._gap is None or self._gap.planned:
@@ -116,8 +118,9 @@ class Intake:
         return self._gap if self._gap is not None and self._gap.holds(channel_id) else None
 
     async def _plan(self, gap: Gap) -> None:
+        session = self._sessions
         known = await until_it_works("newest not known", self._from.newest, self._troubles, any_error)
-        if gap.planned:  # a client that died meanwhile had asked for it too
+        if gap.planned or session != self._sessions:  # the client died meanwhile; the next one knows its servers later
             return
         found = stretches(known, self._from.directory.rooms(), datetime.now(UTC))
         observe.logger().info("catching_up", channels=len(found))

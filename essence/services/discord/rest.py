@@ -26,6 +26,7 @@ DEADLINE_S = 20.0
 UPLOAD_DEADLINE_S = 60.0
 _AGENT = f"DiscordBot (june-assistant, {__version__})"  # Discord asks for this form: name, version
 _NOTHING_DONE = 503  # "Service Unavailable": turned away at the door; other 5xx may come after the deed
+_NO_CONTENT = 204
 Json = dict[str, Any]
 """A JSON object as it stands on Discord's wire."""
 
@@ -160,6 +161,8 @@ class Rest:
         self._pace.note(method, path, response.headers)
         if response.status >= 500:
             raise self._broken(response.status, creates=creates)
+        if answered is None and response.status < 400 and response.status != _NO_CONTENT:
+            raise self._broken(response.status, creates=creates)  # a yes without words is not Discord's
         return Answer(response.status, answered)
 
     def _broken(self, status: int, *, creates: bool) -> JuneError:

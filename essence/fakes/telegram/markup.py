@@ -194,6 +194,8 @@ class _MarkdownV2:
         if self._draft.open and self._draft.open[-1].name == ">" and not self._source.startswith(">", self._at):
             quote = self._draft.end()
             quote["length"] -= 1  # the line break after it is not part of it
+            if not quote["length"]:
+                self._draft.entities.remove(quote)
 
     def _mark(self, mark: str) -> None:
         reader: dict[str, Callable[[], None]] = {

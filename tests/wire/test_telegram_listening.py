@@ -13,7 +13,7 @@ from essence import observe
 from essence.dialogue import Message, Sound
 from essence.errors import JuneError, NotAllowed, StoreError
 from essence.fakes.telegram import Hang, LostAnswer, Refusal, Reset, ServerError, TelegramServer, TooManyRequests, User
-from essence.services.telegram import polling
+from essence.services.telegram import channel, polling
 from essence.services.telegram.channel import TelegramChannel
 from tests.telegram_client import Api
 from tests.telegram_june import held_to_the_specification, settings_of
@@ -81,6 +81,15 @@ async def test_listening_begins_with_who_june_is_and_her_menu(telegram, ann):
     assert telegram.commands == [{"command": "help", "description": "What June can do"}]
     wanted = telegram.calls_of("getUpdates")[0].parameters["allowed_updates"]
     assert set(wanted) == {"message", "edited_message", "callback_query", "my_chat_member"}
+
+
+async def test_a_menu_that_hangs_keeps_nobody_waiting(telegram, ann, monkeypatch):
+    monkeypatch.setattr(channel, "SIGN_S", 0.1)
+    telegram.fails("setMyCommands", Hang())
+    inbox = Inbox()
+    await ann.says("hello")
+    async with listening(telegram, inbox):
+        await inbox.until(1)
 
 
 async def test_a_menu_that_is_refused_is_counted_and_no_more(telegram, ann):

@@ -123,7 +123,7 @@ class TelegramChannel:
 
     async def _show_commands(self) -> None:
         with suppress(Refusal, Lost):  # a menu is a comfort, and the failure has been counted
-            await self._api.ask(self._api.bot.set_my_commands(self._commands))
+            await self._api.ask(self._api.bot.set_my_commands(self._commands), within_s=SIGN_S)
 
     async def _leave_webhook(self) -> None:
         """One that is set keeps getUpdates from working."""

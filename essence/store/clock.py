@@ -7,7 +7,9 @@ Leases must neither end all at once nor last for days when somebody sets the clo
 machine, so leases go by its monotonic clock, which Python keeps system-wide: it never jumps, and it restarts with the
 machine. With PostgreSQL the workers may be on many machines, so leases go by the server's clock, one for all.
 Either way a lease holds while `granted ≤ now < until`: one that was granted in the future is from before a restart or
-a jump, and counts for nothing. A lease that ends too early costs work, not correctness: its fence is checked.
+a jump, and counts for nothing. So the clock is read after a transaction has got its locks: one that was read before
+would take what another was granted in between for a grant of the future. A lease that ends too early costs work, not
+correctness: its fence is checked.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class LeaseClock:
 
     now_s: ColumnElement[float]
     read: Callable[[], dict[str, float]]
+    """To be called within the transaction."""
 
     def over(self, granted_s: ColumnElement[float], until_s: ColumnElement[float]) -> ColumnElement[bool]:
         """Whether a lease has ended."""
@@ -56,4 +59,4 @@ def of_the_server(clock: Clock) -> LeaseClock:
     """The clock of the database server, unless a test brought one."""
     if clock.lease_s is not None:
         return of_this_machine(clock)
-    return LeaseClock(cast(extract("epoch", func.statement_timestamp()), Double), dict)
+    return LeaseClock(cast(extract("epoch", func.clock_timestamp()), Double), dict)

@@ -67,7 +67,8 @@ class DurableConversations:
             self._shorten(connection, chat)
             return True
 
-        return bool(rows) and await self._database.run(add)
+        # A turn that a power cut undid is added again with its message, whose end does not last without the turn.
+        return bool(rows) and await self._database.run(add, lasting=False)
 
     def _shorten(self, connection: Connection, chat: str) -> None:
         """Delete the oldest turns of a history that is over a limit, and some more, so that it is rarely to be done."""

@@ -30,8 +30,15 @@ class Database(Protocol):
     @property
     def lease_clock(self) -> LeaseClock: ...
 
-    async def run(self, work: Work[T]) -> T:
-        """Do the work in one transaction; what it did is durable when this returns."""
+    async def run(self, work: Work[T], *, lasting: bool = True) -> T:
+        """Do the work in one transaction; what it did is durable when this returns.
+
+        Args:
+            work: What is done.
+            lasting: Also where the power is cut. Not needed where the power takes along whoever it is for, as with a
+                claim, or where a later transaction is needed to make it count. What comes later never lasts without
+                what came before.
+        """
         ...
 
 
@@ -42,7 +49,7 @@ class MemoryDatabase:
         self._engine = engine
         self.lease_clock = lease_clock
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], *, lasting: bool = True) -> T:
         await asyncio.sleep(0)  # a worker that always finds work must not keep the loop from all others
         try:
             with self._engine.begin() as connection:
@@ -52,14 +59,17 @@ class MemoryDatabase:
 
 
 class ServerDatabase:
-    """PostgreSQL over a pool of connections. The server itself commits together what comes together."""
+    """PostgreSQL over a pool of connections. The server itself commits together what comes together.
+
+    All that it did lasts: a server that loses its power doesn't take along those who hold claims on other machines.
+    """
 
     def __init__(self, engine: AsyncEngine, lease_clock: LeaseClock, deadline_s: float) -> None:
         self._engine = engine
         self._deadline_s = deadline_s
         self.lease_clock = lease_clock
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], *, lasting: bool = True) -> T:
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await self._patiently(work)

@@ -2,7 +2,8 @@
 
 Durable means on the disk: WAL with synchronous=FULL calls fsync at each commit (with NORMAL, a power cut loses the
 last commits; https://sqlite.org/pragma.html#pragma_synchronous). A commit takes as long as the disk's fsync, so all
-work that arrived during one commit shares the next.
+work that arrived during one commit shares the next. Work that need not outlive a power cut is committed with NORMAL,
+which outlives the process and waits for no disk; the next commit with FULL brings it to the disk as well.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ _TOGETHER = 256
 @dataclass(frozen=True, slots=True)
 class _Job:
     work: Callable[[Connection], Any]
+    lasting: bool
     result: asyncio.Future[Any]
 
 
@@ -56,10 +58,10 @@ class FileDatabase:
         self._thread = threading.Thread(target=self._serve, name="june-store", daemon=True)
         self._thread.start()
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], *, lasting: bool = True) -> T:
         if self._closed:
             raise Unreachable("The store is closed.")
-        job = _Job(work, self._loop.create_future())
+        job = _Job(work, lasting, self._loop.create_future())
         self._jobs.put(job)
         try:
             async with asyncio.timeout(self._deadline_s):
@@ -114,7 +116,7 @@ def _commit(engine: Engine, jobs: list[_Job]) -> list[_Done]:
     """Do several pieces of work in one transaction; if any fails, undo them all and do each in one of its own."""
     if len(jobs) > 1:
         with contextlib.suppress(Exception):  # raised again below, by the work that it is of
-            with engine.begin() as connection:
+            with _transaction(engine, jobs) as connection:
                 done = [_Done(job, job.work(connection)) for job in jobs]
             return done  # noqa: RET504 - nothing is done before the commit
     return [_alone(engine, job) for job in jobs]
@@ -122,7 +124,7 @@ def _commit(engine: Engine, jobs: list[_Job]) -> list[_Done]:
 
 def _alone(engine: Engine, job: _Job) -> _Done:
     try:
-        with engine.begin() as connection:
+        with _transaction(engine, [job]) as connection:
             value = job.work(connection)
         return _Done(job, value)
     except (SQLAlchemyError, sqlite3.Error) as error:  # the latter from the connection's first words, see opening.py
@@ -131,3 +133,20 @@ def _alone(engine: Engine, job: _Job) -> _Done:
         return _Done(job, error=converted)
     except Exception as error:  # noqa: BLE001 - raised where the work was asked for, not in this thread
         return _Done(job, error=error)
+
+
+@contextlib.contextmanager
+def _transaction(engine: Engine, jobs: list[_Job]) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        _make_last(connection, any(job.lasting for job in jobs))
+        with connection.begin():
+            yield connection
+
+
+def _make_last(connection: Connection, lasting: bool) -> None:  # noqa: FBT001 - a value, not a choice of the caller's
+    """Say whether the next commit waits for the disk; the connection remembers what it was told last."""
+    if connection.info.get("lasting", True) != lasting:
+        driver = connection.connection.cursor()
+        driver.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
+        driver.close()
+        connection.info["lasting"] = lasting

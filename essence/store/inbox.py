@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -165,8 +165,11 @@ class DurableInbox:
 
     async def _claim(self, serve: Executable, values: Mapping[str, object]) -> Claim | None:
         """Take a message; whoever is cancelled meanwhile has not taken one."""
-        now = {**values, **self._lease.read()}
-        taking = asyncio.ensure_future(self._database.run(lambda connection: _take(connection, serve, now)))
+        # A power cut takes the worker along: nobody holds a claim that it undid, and its fence may be given again.
+        work = self._database.run(
+            lambda connection: _take(connection, serve, {**values, **self._lease.read()}), lasting=False
+        )
+        taking = asyncio.ensure_future(work)
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -176,14 +179,17 @@ class DurableInbox:
             raise
 
     async def extend(self, claim: Claim, *, lease_s: float) -> None:
-        await self._change(claim, self._extend, {"p_lease_s": lease_s} | self._lease.read())
+        await self._change(claim, self._extend, lambda: {"p_lease_s": lease_s} | self._lease.read())
 
     async def release(self, claim: Claim) -> None:
-        await self._change(claim, RELEASE, {})
+        await self._change(claim, RELEASE, dict)
         self._bell.ring(claim.message.address.platform)
 
-    async def _change(self, claim: Claim, change: Executable, values: dict[str, float]) -> None:
-        if await self._database.run(lambda connection: connection.execute(change, held(claim) | values).rowcount) != 1:
+    async def _change(self, claim: Claim, change: Executable, values: Callable[[], dict[str, float]]) -> None:
+        def work(connection: Connection) -> int:
+            return connection.execute(change, held(claim) | values()).rowcount
+
+        if await self._database.run(work, lasting=False) != 1:
             raise lost(claim)
 
     async def release_all(self, worker_id: str) -> int:

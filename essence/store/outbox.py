@@ -102,9 +102,9 @@ class DurableOutbox:
         self, key: str, to: Address, reply: Reply, *, sender_id: str, lease_s: float, under: Claim | None = None
     ) -> Part | None:
         row = _row(key, to, reply)
-        sending = {"p_sender": sender_id, "p_lease_s": lease_s} | self._lease.read()
 
         def keep_or_start(connection: Connection) -> Part | None:
+            sending = {"p_sender": sender_id, "p_lease_s": lease_s} | self._lease.read()
             if under is not None:
                 hold(connection, under)
             keeping = row | sending | {"p_chat": row["chat"]}
@@ -118,9 +118,8 @@ class DurableOutbox:
         return await self._database.run(keep_or_start)
 
     async def sending(self, key: str, *, sender_id: str, lease_s: float) -> Part:
-        values = {"p_key": key, "p_sender": sender_id, "p_lease_s": lease_s} | self._lease.read()
-
         def start(connection: Connection) -> Part:
+            values = {"p_key": key, "p_sender": sender_id, "p_lease_s": lease_s} | self._lease.read()
             row = connection.execute(self._start, values).first()
             if row is None:
                 _must_exist(connection, key)
@@ -181,8 +180,7 @@ class DurableOutbox:
 
     async def parts(self, message_key: str) -> tuple[Part, ...]:
         query = select(outbox, self._uncertain).where(outbox.c.cause == message_key).order_by(outbox.c.id)
-        values = self._lease.read()
-        rows = await self._database.run(lambda connection: connection.execute(query, values).all())
+        rows = await self._database.run(lambda connection: connection.execute(query, self._lease.read()).all())
         return tuple(part_of(row) for row in rows)
 
     async def pending(self, platform: Platform, *, limit: int = 100, wait_s: float = 0.0) -> tuple[Part, ...]:
@@ -190,8 +188,10 @@ class DurableOutbox:
         return tuple(part_of(row) for row in rows)
 
     async def _pending(self, platform: Platform, limit: int) -> Sequence[Row[Any]]:
-        values = {"p_platform": platform, "p_at": self._clock.now(), "p_limit": limit} | self._lease.read()
-        return await self._database.run(lambda connection: connection.execute(self._due, values).all())
+        values = {"p_platform": platform, "p_at": self._clock.now(), "p_limit": limit}
+        return await self._database.run(
+            lambda connection: connection.execute(self._due, values | self._lease.read()).all()
+        )
 
 
 def _over(lease: LeaseClock) -> ColumnElement[bool]:

@@ -1,16 +1,21 @@
 """Processes that share a store, and processes that are killed: nothing is lost, nothing is sent twice."""
 
 import asyncio
+import contextlib
 import random
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import create_engine, select, update
 
+from essence.dialogue import Reply
+from essence.errors import Conflict
 from essence.store import open_store
-from essence.store.tables import inbox, outbox
-from tests.store_cases import SETTINGS
+from essence.store.tables import chats, inbox, outbox
+from tests.store_cases import HERE, SETTINGS, note
 from tests.store_worker import CHATS
 
 ROOT = Path(__file__).parents[2]
@@ -70,3 +75,30 @@ async def test_two_processes_share_a_store_and_answer_each_message_once(durable_
     assert len(finished) == len(set(finished)) == messages
     assert sorted(platform.read_text().split()) == sorted(line.split()[1] for line in finished)
     assert all(any(line.startswith("finished") for line in lines) for lines in seen)
+
+
+@pytest.mark.parametrize("method", ["sending", "dispatch", "claim"])
+async def test_what_another_process_took_while_this_one_waited_for_the_store_is_not_taken_from_it(file_url, method):
+    message, part = note(1), f"{note(1).key}:0"
+    async with open_store(file_url, SETTINGS) as store:
+        await store.inbox.receive(message)
+        await store.outbox.intend(part, HERE, Reply("x"))
+        with create_engine(file_url).connect() as other:
+            other.exec_driver_sql("BEGIN IMMEDIATE")
+            taking = asyncio.create_task(take(store, method, part))
+            await asyncio.sleep(0.05)  # it has been asked for, and waits for the other process
+            lease = {"granted_s": time.monotonic(), "until_s": time.monotonic() + 30}
+            other.execute(update(chats).values(worker="other", **lease))
+            other.execute(update(outbox).values(state="sending", sender="other", **lease))
+            other.exec_driver_sql("COMMIT")
+        assert await taking is None
+
+
+async def take(store, method: str, part: str):
+    if method == "claim":
+        return await store.inbox.claim("w", lease_s=30)
+    if method == "dispatch":
+        return await store.outbox.dispatch(part, HERE, Reply("x"), sender_id="w", lease_s=30)
+    with contextlib.suppress(Conflict):
+        return await store.outbox.sending(part, sender_id="w", lease_s=30)
+    return None

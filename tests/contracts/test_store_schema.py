@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, insert, text
 
 import essence.store
+from essence.dialogue import Receipt, Reply, Turn
 from essence.errors import ConfigError, StoreError, TooSlow, Unreachable
 from essence.store import open_store, schema
 from essence.store.records import message_json
@@ -171,6 +172,28 @@ async def test_what_was_committed_is_on_the_disk(file_url):
             read = f"PRAGMA {name}"
             pragmas[name] = await store._database.run(lambda c, read=read: c.exec_driver_sql(read).scalar_one())
         assert pragmas == {"journal_mode": "wal", "synchronous": 2}  # 2 is FULL
+
+
+async def test_only_what_must_outlive_a_power_cut_waits_for_the_disk(file_url, monkeypatch):
+    async with open_store(file_url, SETTINGS) as store:
+        run, modes = store._database.run, []
+
+        async def noted(work, *, lasting=True):
+            def read(connection):
+                modes.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+                return work(connection)
+
+            return await run(read, lasting=lasting)
+
+        monkeypatch.setattr(store._database, "run", noted)
+        await store.inbox.receive(note(1))
+        claim = await store.inbox.claim("w", lease_s=30)
+        await store.inbox.extend(claim, lease_s=30)
+        await store.conversations.append(HERE, [Turn("user", "x")], key="k", person_id="1")
+        await store.outbox.dispatch("k:0", HERE, Reply("x"), sender_id="w", lease_s=30, under=claim)
+        await store.outbox.sent("k:0", Receipt("1", START))
+        await store.inbox.finish(claim, "answered")
+        assert modes == [2, 1, 1, 1, 2, 2, 2]  # 1 is NORMAL
 
 
 def test_naming_the_store_loads_no_database_library():

@@ -7,7 +7,7 @@ import time
 from typing import Literal
 
 from essence.dialogue import Pairing, Person, Platform
-from essence.errors import NotAllowed, NotFound
+from essence.errors import Conflict, NotAllowed, NotFound
 from essence.ports import People
 
 Standing = Literal["owner", "guest", "stranger"]
@@ -15,8 +15,9 @@ Standing = Literal["owner", "guest", "stranger"]
 ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Without characters that look alike: I, L, O, 0, 1."""
 CODE_CHARS = 8
-"""31^8 codes, about 40 bits; and only an owner can try one."""
+"""31^8 codes, 39.6 bits. Guessing is pointless: only owners can try a code, and only what somebody asked for is one."""
 CACHE_S = 30.0
+"""How long the store is not asked again about somebody who was let in."""
 CACHE_MAX = 1_000
 
 
@@ -47,11 +48,17 @@ class Access:
 
     async def invite(self, person: Person) -> Pairing:
         """The request of somebody who wants to be let in, with its code; the same each time they ask."""
-        code = "".join(secrets.choice(ALPHABET) for _ in range(CODE_CHARS))
-        return await self._people.ask(self._platform, person, f"{code[:4]}-{code[4:]}")
+        try:
+            return await self._people.ask(self._platform, person, _fresh_code())
+        except Conflict:  # somebody has this very code: two out of 10^12 were alike
+            return await self._people.ask(self._platform, person, _fresh_code())
 
     async def let_in(self, code: str, by: str) -> Pairing:
-        """Let in whoever has this code.
+        """Let in whoever has this code, on whichever platform they asked.
+
+        Args:
+            code: As it was shown or typed: case, spaces and dashes don't matter.
+            by: Who says so, by their id on this platform.
 
         Raises:
             NotAllowed: `by` is no owner.
@@ -63,3 +70,8 @@ class Access:
         if pairing is None:
             raise NotFound(f"Nobody has the code {code}. `python -m essence pair --list` shows who asked.")
         return pairing
+
+
+def _fresh_code() -> str:
+    code = "".join(secrets.choice(ALPHABET) for _ in range(CODE_CHARS))
+    return f"{code[:4]}-{code[4:]}"

@@ -28,9 +28,7 @@ from essence.errors import (
 HOW_TO_START = (
     "talk to @BotFather on Telegram, send /newbot (or /token for a bot that you have) and set TELEGRAM_TOKEN."
 )
-REFUSED = (
-    f"Telegram refuses June's token. For a good one, {HOW_TO_START} Look at TELEGRAM_API_URL, too."
-)
+REFUSED = f"Telegram refuses June's token. For a good one, {HOW_TO_START} Look at TELEGRAM_API_URL, too."
 
 # The wording is TDLib's and the Bot API server's; there are no codes finer than 400.
 _GONE = (

@@ -195,8 +195,15 @@ def test_a_text_without_words_takes_the_language_of_the_notes_then_of_the_applic
 
 
 def test_an_address_does_not_speak_for_english() -> None:
-    text = "schau mal https://example.com/this/is/what/you/were/looking/for/the/other/day/when/we/talked"
-    assert of_text(text, LanguageState("de"), hint="en") == "de"
+    words = "this is what you were looking for the other day when we talked about the weather"
+    assert of_text(words, LanguageState("de"), hint="en") == "en"
+    assert of_text(f"schau https://example.com/{words.replace(' ', '/')}", LanguageState("de"), hint="en") == "de"
+
+
+def test_between_languages_that_are_much_alike_the_persons_own_is_taken() -> None:
+    text = "Kolik je hodin v Praze teď?"
+    assert of_text(text, LanguageState("sk"), hint="en") == "sk"
+    assert of_text(text, LanguageState("en"), hint="en") == "cs"
 
 
 def test_a_small_language_is_known_where_the_person_speaks_it() -> None:

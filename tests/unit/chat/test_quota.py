@@ -132,8 +132,9 @@ async def test_a_refused_message_is_taken_when_the_refusal_said_so(
         assert await admitted(quota, person, 2) == 2
         refusal = await quota.admit(person, 0)
         assert refusal is not None
-        monkeypatch.setattr(time, "time", lambda: now + refusal.retry_after_s - 1)
+        monkeypatch.setattr(time, "time", lambda: now + 59)
         assert await quota.admit(person, 0) is not None
+        assert refusal.retry_after_s >= 60
         monkeypatch.setattr(time, "time", lambda: now + refusal.retry_after_s)
         assert await quota.admit(person, 0) is None
 
@@ -165,6 +166,18 @@ async def test_who_waits_for_room_is_still_told_that_a_recording_is_too_long(url
     assert first is not None
     assert second is not None
     assert (first.tell, second.tell) == (True, True)
+
+
+async def test_that_there_were_too_many_messages_is_told_beside_too_much_sound(url: str, person: str) -> None:
+    async with quota_of(url, messages="5/hour", audio_s="5/hour") as quota:
+        assert await quota.admit(person, 5) is None
+        too_much = await quota.admit(person, 1)
+        assert await admitted(quota, person, 4) == 4
+        too_many = await quota.admit(person, 0)
+    assert [(refusal.what, refusal.tell) for refusal in (too_much, too_many) if refusal] == [
+        ("sound", True),
+        ("messages", True),
+    ]
 
 
 async def test_a_recording_longer_than_a_window_is_not_put_off_to_later(url: str, person: str) -> None:
@@ -245,6 +258,26 @@ async def test_a_redis_that_accepts_and_never_answers_holds_nobody_up(
         async with quota_of(f"redis://127.0.0.1:{silent.getsockname()[1]}") as quota:
             assert await admitted(quota, person, 9) == 3
     assert [entry["event"] for entry in logs] == ["quota_store_lost"]
+
+
+async def test_when_redis_may_be_back_one_message_finds_out_and_the_others_do_not_wait(
+    person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "DEADLINE_S", 0.05)
+    tried = 0
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tried
+        tried += 1
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server, quota_of(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}") as quota:
+        assert await quota.admit(person, 0) is None
+        assert quota._far is not None
+        quota._far._again_at, tried_before = 0.0, tried
+        await asyncio.gather(*(quota.admit(f"{person}{number}", 0) for number in range(9)))
+        assert tried_before <= tried - 1 <= tried_before + 1  # once, and once more since the connection broke
 
 
 async def test_one_who_leaves_in_the_middle_leaves_no_lock_behind(valkey: Server, person: str) -> None:

@@ -1,8 +1,9 @@
-"""The inbox against a model of a few lines: order, turns, leases and fences, whatever comes in whatever order."""
+"""The inbox against a model of a few lines: order, turns, leases, fences and parking, whatever comes in whatever order."""
 
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from hypothesis import settings
@@ -12,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from essence.dialogue import Address, Claim
 from essence.errors import Conflict
 from essence.store import open_store
-from tests.store_cases import SETTINGS, HandClock, note
+from tests.store_cases import SETTINGS, START, HandClock, note
 
 LEASE_S = 10.0
 chats = st.sampled_from([Address("telegram", str(number)) for number in range(3)])
@@ -40,6 +41,8 @@ class InboxMachine(RuleBasedStateMachine):
         self.turns: list[Address] = []
         self.known: set[tuple[Address, int]] = set()
         self.fences: dict[Address, int] = {}
+        self.begun: set[tuple[Address, int]] = set()
+        self.parked: dict[Address, set[int]] = {}
 
     def run(self, awaitable):
         async def main():
@@ -57,11 +60,46 @@ class InboxMachine(RuleBasedStateMachine):
         assert self.run(self.store.inbox.receive(message)) == ((chat, number) not in self.known)
         if (chat, number) not in self.known:
             self.known.add((chat, number))
-            if chat not in self.lines:
-                self.lines[chat] = Line()
-                self.turns.append(chat)
-            self.lines[chat].messages.append(number)
-            self.lines[chat].messages.sort()
+            self.open(chat, number)
+
+    @rule(chat=chats, number=st.integers(0, 30))
+    def park(self, chat: Address, number: int) -> None:
+        assert self.run(self.store.inbox.park(note(number, chat))) == ((chat, number) not in self.known)
+        if (chat, number) not in self.known:
+            self.known.add((chat, number))
+            self.parked.setdefault(chat, set()).add(number)
+
+    @rule(number=st.integers(0, 31))
+    def park_unbegun(self, number: int) -> None:
+        found = [
+            (chat, old)
+            for chat, line in self.lines.items()
+            for old in line.messages
+            if old < number and (chat, old) not in self.begun
+        ]
+        before = START + timedelta(seconds=number)
+        assert self.run(self.store.inbox.park_unbegun("telegram", before)) == len(found)
+        for chat, old in found:
+            self.end(chat, old)
+            self.parked.setdefault(chat, set()).add(old)
+
+    @rule(chat=chats)
+    def unpark(self, chat: Address) -> None:
+        numbers = self.parked.pop(chat, set())
+        assert self.run(self.store.inbox.unpark(chat)) == len(numbers)
+        for number in numbers:
+            self.open(chat, number)
+
+    @rule(chat=chats)
+    def discard(self, chat: Address) -> None:
+        assert self.run(self.store.inbox.discard(chat)) == len(self.parked.pop(chat, set()))
+
+    def open(self, chat: Address, number: int) -> None:
+        if chat not in self.lines:
+            self.lines[chat] = Line()
+            self.turns.append(chat)
+        self.lines[chat].messages.append(number)
+        self.lines[chat].messages.sort()
 
     def free(self) -> list[Address]:
         return [chat for chat in self.turns if not self.held(chat)]
@@ -76,6 +114,7 @@ class InboxMachine(RuleBasedStateMachine):
         assert (claim.message.address, int(claim.message.message_id)) == (chat, self.lines[chat].messages[0])
         assert claim.fence > self.fences.get(chat, 0)
         self.fences[chat] = claim.fence
+        self.begun.add((chat, self.lines[chat].messages[0]))
         self.lines[chat].holder, self.lines[chat].until_s = claim, self.clock.lease_s + LEASE_S
         self.last(chat)
         return claim
@@ -141,6 +180,11 @@ class InboxMachine(RuleBasedStateMachine):
     def the_backlog_is_what_is_open(self) -> None:
         counts = {entry.address: entry.messages for entry in self.run(self.store.inbox.backlog())}
         assert counts == {chat: len(line.messages) for chat, line in self.lines.items()}
+
+    @invariant()
+    def what_is_parked_is_counted(self) -> None:
+        counts = {entry.address: entry.messages for entry in self.run(self.store.inbox.parked("telegram"))}
+        assert counts == {chat: len(numbers) for chat, numbers in self.parked.items()}
 
 
 TestInboxKeepsToItsModel = InboxMachine.TestCase

@@ -9,10 +9,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import create_engine, event, insert, text
 
 import essence.store
-from essence.dialogue import Receipt, Reply, Turn
+from essence.dialogue import Address, Receipt, Reply, Turn
 from essence.errors import ConfigError, StoreError, TooSlow, Unreachable
 from essence.store import open_store, schema
 from essence.store.records import message_json
@@ -52,6 +52,76 @@ async def test_a_store_of_the_first_revision_is_opened_with_what_it_holds(file_u
         assert await store._database.run(schema.revision) == REVISION
         assert await store.conversations.reset(HERE) == 0
         assert (await store.inbox.claim("w", lease_s=30)).message == note(1)
+
+
+async def test_what_the_second_revision_kept_has_its_platform_and_whole_replies_afterwards(durable_url):
+    """The tables are emptied of what came later and filled as the second revision did it."""
+    message = note(1, Address("discord", "a/b", "t"))
+    async with open_store(durable_url, SETTINGS) as store:
+        await store.inbox.receive(message)
+        await store.outbox.intend(f"{message.key}:0", message.address, Reply("x", spoken="y"))
+        await store.conversations.append(message.address, [Turn("user", "hi")], key="k", person_id="1")
+        await store._database.run(as_of_the_second_revision)
+    async with open_store(durable_url, SETTINGS) as store:
+        assert await store._database.run(differences) == []
+        assert [part.reply for part in await store.outbox.pending("discord")] == [Reply("x")]
+        assert await store.inbox.newest("discord") == (message,)
+        claim = await store.inbox.claim("w", lease_s=30, platform="discord")
+        assert (claim.message, claim.record) == (message, "")
+        await store.inbox.finish(claim, "answered", record="r")
+        assert await store.conversations.read(message.address, turns=9, chars=99) == (Turn("user", "hi"),)
+
+
+def as_of_the_second_revision(connection) -> None:
+    added = {
+        "chats": ("platform", "record"),
+        "inbox": ("platform", "told_at"),
+        "outbox": ("entities", "buttons", "spoken"),
+    }
+    statements = [f"DROP INDEX {index}" for index in ("chats_platform", "inbox_overdue", "inbox_untold")]
+    statements += [f"DROP INDEX {index}" for index in ("inbox_newest", "inbox_parked", "turns_line")]
+    statements += [f"ALTER TABLE {table} DROP COLUMN {name}" for table, names in added.items() for name in names]
+    statements += ["DROP TABLE pairings", "CREATE INDEX turns_line ON turns (chat, id)"]
+    statements += ["CREATE INDEX inbox_overdue ON inbox (deadline_at) WHERE outcome IS NULL"]
+    statements += ["UPDATE alembic_version SET version_num = '0002'"]
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda store: store.inbox.claim("w", lease_s=30, platform="telegram"), "chats_platform (platform=?)"),
+        (lambda store: store.inbox.claim("w", lease_s=30), "chats_ready"),
+        (lambda store: store.inbox.overdue(platform="telegram"), "inbox_overdue (platform=? AND deadline_at<?)"),
+        (lambda store: store.inbox.overdue(), "inbox_overdue (platform=? AND deadline_at<?)"),
+        (lambda store: store.inbox.newest("telegram"), "inbox_newest (chat=?)"),
+        (lambda store: store.inbox.parked("telegram"), "inbox_untold (platform=?)"),
+        (lambda store: store.inbox.unpark(HERE), "inbox_parked (chat=?)"),
+        (lambda store: store.inbox.waiting(HERE), "inbox_line (chat=?)"),
+        (lambda store: store.outbox.pending("telegram"), "outbox_pending (platform=?)"),
+    ],
+)
+async def test_questions_follow_an_index(file_url, ask, index):
+    async with open_store(file_url, SETTINGS) as store:
+        run, plans = store._database.run, []
+
+        def explain(connection, cursor, statement, parameters, context, executemany):
+            if not statement.startswith(("EXPLAIN", "PRAGMA", "BEGIN")):
+                plan = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+                plans.extend(row[3] for row in plan)
+
+        def explained(work):
+            def done(connection):
+                event.listen(connection, "before_cursor_execute", explain)
+                return work(connection)
+
+            return done
+
+        store._database.run = lambda work, *, lasting=True: run(explained(work), lasting=lasting)
+        await ask(store)
+        assert any(index in plan for plan in plans), plans
+        assert not [plan for plan in plans if plan.startswith("SCAN inbox") and "INDEX" not in plan]
 
 
 async def test_a_store_of_a_newer_june_is_refused_and_left_as_it_is(durable_url):

@@ -1,4 +1,4 @@
-"""The inbox against a model of a few lines: order, turns, leases, fences and parking, whatever comes in whatever order."""
+"""The inbox against a model of a few lines: order, turns, leases, fences and parking, whatever comes when."""
 
 import asyncio
 from contextlib import AsyncExitStack

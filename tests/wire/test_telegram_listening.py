@@ -230,7 +230,7 @@ async def test_after_an_outage_june_knows_at_once_that_it_is_over(telegram):
         telegram.cuts_connections()
         await until(lambda: not june.state.connected)
         await until(lambda: june.state.connected)
-    assert telegram.calls_of("getUpdates")[-1].parameters["timeout"] == 30
+        await until(lambda: telegram.calls_of("getUpdates")[-1].parameters["timeout"] == 30)
 
 
 async def test_telegram_need_not_be_there_when_june_starts(telegram, ann):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from essence.chat import slash, watchdog
+from essence.chat import language, slash, watchdog
 from essence.chat.access import Access
 from essence.chat.courier import Courier
 from essence.chat.dispatcher import Dispatcher
@@ -16,6 +16,7 @@ from essence.chat.exchange import House
 from essence.chat.intake import Intake
 from essence.chat.messenger import ChatMessenger
 from essence.chat.pipeline import Pipeline
+from essence.chat.quota import open_quota
 from essence.config import ChatSettings
 from essence.ports import Channel, Store
 
@@ -75,8 +76,8 @@ async def running(
     dispatcher = Dispatcher(house, worker_id=worker_id)
     access = Access(store.people, platform, crowd.owners, crowd.guests)
     desk = slash.Desk(store, channel, dispatcher, engines)
-    intake = Intake(store, channel, access, dispatcher, desk, settings)
-    async with asyncio.TaskGroup() as tasks:
+    async with open_quota(settings) as quota, asyncio.TaskGroup() as tasks:
+        intake = Intake(store, channel, access, quota, dispatcher, desk, settings)
         work = [
             tasks.create_task(one)
             for one in (
@@ -85,6 +86,7 @@ async def running(
                 intake.announce_backlog(),
                 watchdog.watch(store, channel),
                 channel.listen(intake.receive),
+                asyncio.to_thread(language.prepare),
             )
         ]
         try:

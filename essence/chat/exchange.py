@@ -12,17 +12,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from essence import observe
 from essence.chat.courier import Courier
 from essence.chat.events import AudioPart, Done, Event, VoiceFailed
+from essence.chat.language import LanguageState, decide, language_name, of_text
 from essence.chat.live_text import LiveText
 from essence.chat.pipeline import Pipeline
 from essence.chat.rendering import rendered
 from essence.chat.timings import Stopwatch
 from essence.chat.voices import Voices
 from essence.config import ChatSettings
-from essence.dialogue import AnswerForm, Claim, Message, Preferences, Reply, TextDelta, Turn
+from essence.dialogue import AnswerForm, Claim, Message, Preferences, Reply, TextDelta, Transcript, Turn
 from essence.errors import JuneError
 from essence.ports import Channel, Store
 
@@ -59,6 +61,7 @@ class Exchange:
         self._tells_text = False
         self._no_voice: JuneError | None = None
         self._language: str | None = None
+        self._languages = LanguageState.from_record(_record(claim).get("language", {}))
 
     @property
     def begun(self) -> bool:
@@ -80,7 +83,8 @@ class Exchange:
                     task.cancel()
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
-        record = json.dumps({"timings": asdict(self._stopwatch.timings)})
+        kept = {"timings": asdict(self._stopwatch.timings), "language": self._languages.as_record()}
+        record = json.dumps(kept)
         await self._house.store.inbox.finish(self._claim, "answered", record=record)
         observe.count_message(self._message.address.platform, "answered")
 
@@ -168,18 +172,36 @@ class Exchange:
         """What the message asks; None where nobody spoke."""
         message = self._message
         if message.sound is None:
+            if self._wants_voice:
+                hint = message.sender.language
+                self._language = self._preferences.language or of_text(message.text, self._languages, hint=hint)
             return _with_context(message, message.text)
         if asked := await self._turn(f"{message.key}:asked"):
+            self._language = self._preferences.language or self._languages.current
             return asked
         note = await self._house.channel.fetch(message.sound, max_bytes=self._house.settings.chat_max_file_bytes)
         self._stopwatch.reach("fetched")
-        transcript = await pipeline.hear(note, language=self._preferences.language, stopwatch=self._stopwatch)
+        transcript = await self._hear(pipeline, note)
         if not transcript.speech:
             return None
-        self._language = self._preferences.language or transcript.language
         question = _with_context(message, " ".join(filter(None, (transcript.text, message.text))))
         await self._keep(Turn("user", question), name="asked")
         return question
+
+    async def _hear(self, pipeline: Pipeline, note: bytes) -> Transcript:
+        """The note's transcript, heard again where its language was taken for another one."""
+        chosen = self._preferences.language
+        transcript = await pipeline.hear(note, language=chosen, stopwatch=self._stopwatch)
+        if not transcript.speech:
+            return transcript
+        decision = decide(self._languages, transcript, chosen=chosen)
+        self._language = decision.language
+        if chosen is None:
+            self._languages = decision.state
+        if decision.hear_again_in is None:
+            return transcript
+        again = await pipeline.hear(note, language=decision.hear_again_in, stopwatch=self._stopwatch)
+        return again if again.speech else transcript
 
     async def _think(self, pipeline: Pipeline, question: str) -> None:
         history = await self._history(question)
@@ -191,7 +213,7 @@ class Exchange:
         events = pipeline.answer_text(
             ask,
             history,
-            language=self._language or self._preferences.language,
+            language=self._language,
             voice=self._preferences.voice,
             spoken=self._wants_voice,
             stopwatch=self._stopwatch,
@@ -245,7 +267,10 @@ class Exchange:
         )
         if turns and turns[-1] == Turn("user", question):  # kept when it was heard
             turns = turns[:-1]
-        return (Turn("system", self._house.system_prompt), *turns)
+        prompt = self._house.system_prompt
+        if (chosen := self._preferences.language) is not None:
+            prompt += f" Answer in {language_name(chosen)}, whatever language the question is in."
+        return (Turn("system", prompt), *turns)
 
     async def _keep(self, *turns: Turn, name: str = "answered") -> None:
         message = self._message
@@ -269,6 +294,12 @@ class Exchange:
     @property
     def _wants_text(self) -> bool:
         return self._form in ("text", "both")
+
+
+def _record(claim: Claim) -> dict[str, Any]:
+    """What was kept of the conversation's last answer."""
+    kept: dict[str, Any] = json.loads(claim.record) if claim.record else {}
+    return kept
 
 
 def _with_context(message: Message, words: str) -> str:

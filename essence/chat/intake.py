@@ -13,6 +13,7 @@ from essence import observe
 from essence.chat import slash
 from essence.chat.access import Access, Standing
 from essence.chat.dispatcher import Dispatcher
+from essence.chat.quota import Quota, sentence
 from essence.chat.rendering import rendered
 from essence.config import ChatSettings
 from essence.dialogue import Address, Button, Message, Outcome, Reply
@@ -30,10 +31,11 @@ class Intake:
     """Takes messages of one channel; `receive` returns when each is durable."""
 
     def __init__(
-        self, store: Store, channel: Channel, access: Access, dispatcher: Dispatcher, desk: slash.Desk,
+        self, store: Store, channel: Channel, access: Access, quota: Quota, dispatcher: Dispatcher, desk: slash.Desk,
         settings: ChatSettings,
     ) -> None:  # fmt: skip
         """`desk`: what slash commands work on."""
+        self._quota = quota
         self._store, self._channel, self._access = store, channel, access
         self._dispatcher, self._desk, self._settings = dispatcher, desk, settings
         self._told: dict[str, float] = {}
@@ -74,8 +76,18 @@ class Intake:
         elif datetime.now(UTC) - message.sent_at > timedelta(seconds=self._settings.chat_fresh_s):
             if await self._store.inbox.park(message):
                 self._parked.set()
-        else:
+        elif standing == "owner" or not await self._is_too_much(message):
             await self._keep(message)
+
+    async def _is_too_much(self, message: Message) -> bool:
+        """Whether a guest has sent more than one person may; they are told once, not once for each message."""
+        if await self._store.inbox.knows(message.key):
+            return True
+        sound_s = message.sound.duration_s or 0.0 if message.sound is not None else 0.0
+        refusal = await self._quota.admit(f"{message.address.platform}:{message.sender.person_id}", sound_s)
+        if refusal is not None:
+            await self._conclude(message, "refused", sentence(refusal) if refusal.tell else "")
+        return refusal is not None
 
     async def _keep(self, message: Message) -> None:
         running = self._dispatcher.at(message.address)

@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import cast, get_args
 
-from babel import Locale, UnknownLocaleError
-
 from essence.chat.access import Standing
 from essence.chat.dispatcher import Dispatcher
+from essence.chat.language import AUTO, did_you_mean, language_code, language_name
 from essence.chat.timings import Timings
 from essence.dialogue import AnswerForm, Message
 from essence.ports import Channel, Store
@@ -97,42 +96,17 @@ async def _language(desk: Desk, order: Order) -> str:
     person, conversations = order.message.sender.person_id, desk.store.conversations
     platform = order.message.address.platform
     chosen = await conversations.preferences(platform, person)
-    word = order.words.lower()
-    if not word:
-        now = f"I answer in {_name(chosen.language)}." if chosen.language else "I answer in the language I hear."
+    if not order.words:
+        now = f"I answer in {language_name(chosen.language)}." if chosen.language else "I answer in what I hear."
         return f"{now} Change it with `/language German` or `/language de`; `/language auto` goes by what I hear."
-    if word == "auto":
-        await conversations.prefer(platform, person, replace(chosen, language=None))
-        return "From now on I answer in the language I hear."
-    code = _code(word)
+    code = language_code(order.words)
     if code is None:
-        near = difflib.get_close_matches(word, _LANGUAGES, n=1, cutoff=0.6)
-        return f"I know no language {order.words!r}." + (f" Did you mean {_LANGUAGES[near[0]]}?" if near else "")
-    await conversations.prefer(platform, person, replace(chosen, language=code))
-    return f"From now on I listen and answer in {_name(code)}."
-
-
-_NAMES: dict[str, str] = dict(Locale("en").languages.items())
-_LANGUAGES: dict[str, str] = {name.lower(): code for code, name in _NAMES.items() if len(code) == 2}
-"""English name in lower case → ISO 639-1 code."""
-
-
-def _code(word: str) -> str | None:
-    if word in _LANGUAGES.values():
-        return word
-    if word in _LANGUAGES:
-        return _LANGUAGES[word]
-    for code in _LANGUAGES.values():
-        try:
-            if (Locale(code).display_name or "").lower() == word:
-                return code
-        except UnknownLocaleError:
-            continue
-    return None
-
-
-def _name(code: str | None) -> str:
-    return _NAMES.get(code or "", code or "")
+        guess = did_you_mean(order.words)
+        return f"I know no language {order.words!r}." + (f" Did you mean {guess}?" if guess else "")
+    await conversations.prefer(platform, person, replace(chosen, language=None if code == AUTO else code))
+    if code == AUTO:
+        return "From now on I answer in the language I hear."
+    return f"From now on I listen and answer in {language_name(code)}."
 
 
 _FORMS: dict[str, AnswerForm] = {"on": "both", "off": "text", "only": "voice"}

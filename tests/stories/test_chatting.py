@@ -10,11 +10,11 @@ from essence.audio import Pcm, decode, encode_voice
 from essence.chat.assistant import COMMANDS, Assistant, Crowd, running
 from essence.chat.pipeline import Pipeline
 from essence.config import TelegramService
-from essence.dialogue import Address, Button, ModelEvent, Turn
+from essence.dialogue import Address, Button, ModelEvent, Transcript, Turn
 from essence.errors import InvalidInput, NotAllowed, NotFound, Unreachable
 from essence.fakes import ScriptedModel, ScriptedTranscriber, ToneSynthesizer
 from essence.fakes.telegram import LostAnswer, ServerError, TelegramServer, TooManyRequests, User
-from essence.ports import Messenger
+from essence.ports import Messenger, Transcriber
 from essence.rpc.client import open_messenger
 from essence.rpc.server import CHANNEL, serving
 from essence.services.telegram.channel import TelegramChannel
@@ -52,6 +52,9 @@ async def june(
     hears: str = "what is up",
     voice: ToneSynthesizer | None = None,
     fresh_s: float = 900.0,
+    guests: Sequence[User] = (),
+    messages: str = "",
+    transcriber: Transcriber | None = None,
 ) -> AsyncIterator[Assistant]:
     settings = TelegramService(
         _env_file=None,
@@ -60,8 +63,11 @@ async def june(
         telegram_messages_per_s=0,
         chat_fresh_s=fresh_s,
         store_poll_s=0.05,
+        rate_limit_messages=messages,
     )
-    pipeline = Pipeline(ScriptedTranscriber(hears), model or ScriptedModel("All is well."), voice or ToneSynthesizer())
+    pipeline = Pipeline(
+        transcriber or ScriptedTranscriber(hears), model or ScriptedModel("All is well."), voice or ToneSynthesizer()
+    )
 
     async def loaded() -> Pipeline:
         return pipeline
@@ -74,7 +80,7 @@ async def june(
             store,
             loaded,
             settings,
-            Crowd(frozenset({str(owner.person.user_id)}), frozenset()),
+            Crowd(frozenset({str(owner.person.user_id)}), frozenset(str(guest.person.user_id) for guest in guests)),
             system_prompt="You are June.",
         ) as assistant,
     ):
@@ -349,3 +355,53 @@ async def test_what_can_not_be_sent_is_refused_before_it_is_kept(messenger, ann)
         await messenger.send(Address("discord", "1"), "Hi.", key="hi")
     with pytest.raises(InvalidInput):
         await messenger.send(Address("telegram", "1"), "  ", key="hi")
+
+
+async def test_a_guest_who_sends_too_much_is_told_once_and_an_owner_is_not_limited(telegram, ann, url):
+    bob = telegram.user("Bob")
+    async with june(telegram, url, ann, guests=[bob], messages="2/minute"):
+        for person in (bob, ann):
+            for number in range(5):
+                await person.says(f"question {number}")
+        for _ in range(5):
+            assert (await ann.receives()).text == "All is well."
+        bobs = [(await bob.receives()).text for _ in range(3)]
+    assert bobs.count("All is well.") == 2
+    assert sum("more than I can take" in text for text in bobs) == 1
+    assert len(bob.chat.answers) == 3
+
+
+class Polyglot:
+    """Hears each note in the next of these languages, or in the one that it is told."""
+
+    def __init__(self, *heard: tuple[str, float, float]) -> None:
+        self._heard = iter(heard)
+        self.told: list[str | None] = []
+
+    async def transcribe(self, speech, *, language=None, word_times=False) -> AsyncIterator[Transcript]:
+        async for _ in speech:
+            pass
+        self.told.append(language)
+        code, probability, duration_s = (language, 1.0, 1.0) if language else next(self._heard)
+        yield Transcript("words", speech=True, language=code, language_probability=probability, duration_s=duration_s)
+
+
+async def test_one_noisy_note_in_another_language_does_not_switch_it(telegram, ann, url):
+    heard = Polyglot(("de", 0.9, 5.0), ("cy", 0.6, 1.0), ("de", 0.9, 5.0))
+    async with june(telegram, url, ann, transcriber=heard, voice=ToneSynthesizer(languages=["de"])):
+        for _ in range(3):
+            await ann.sends_voice(NOTE)
+            first, second = await ann.receives(), await ann.receives()
+            assert first.voice or second.voice  # in German, for there is no other voice
+    assert heard.told == [None, None, "de", None]
+
+
+async def test_a_chosen_language_is_listened_for_and_the_model_is_told(telegram, ann, url):
+    heard, model = Polyglot(), ScriptedModel("Alles gut.")
+    async with june(telegram, url, ann, transcriber=heard, model=model, voice=ToneSynthesizer(languages=["de"])):
+        await ann.says("/language Deutsch")
+        assert "German" in (await ann.receives()).text
+        await ann.sends_voice(NOTE)
+        await ann.receives()
+    assert heard.told == ["de"]
+    assert "Answer in German" in model.seen[0][0].text

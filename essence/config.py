@@ -229,6 +229,9 @@ class ChatSettings(StoreSettings):
     chat_slow_s: float = Field(
         default=6.0, gt=0, description="After how long without a word June says that she is at it. [s]"
     )
+    chat_patience_s: float = Field(
+        default=60.0, ge=0, description="How long an engine that can't be reached is tried again for one message. [s]"
+    )
     chat_max_file_bytes: int = Field(default=64 * 2**20, gt=0, description="Largest file that is fetched. [bytes]")
     chat_history_turns: int = Field(default=40, ge=0, description="Turns of a conversation that a model is shown.")
     chat_history_chars: int = Field(

@@ -127,6 +127,7 @@ class Channel(Protocol):
 
         Raises:
             NotAllowed: The platform refuses June's token.
+            ConfigError: It refuses another setting, such as a webhook's address.
         """
         ...
 
@@ -489,7 +490,7 @@ class People(Protocol):
         ...
 
     async def approve(self, code: str) -> Pairing | None:
-        """Let in whoever has this code; None where nobody has. Case and spaces don't matter."""
+        """Let in whoever has this code; None where nobody has. Case, spaces and dashes don't matter."""
         ...
 
     async def remove(self, platform: Platform, person_id: str) -> bool:

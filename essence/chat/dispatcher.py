@@ -113,15 +113,27 @@ class Dispatcher:
             await exchange.fail(EngineError("Something in me failed at this message. My log tells more."))
 
     async def _within_deadline(self, running: Running) -> None:
-        left_s = (running.claim.deadline_at - datetime.now(UTC)).total_seconds() - LAST_WORDS_S
-        limit = asyncio.timeout(max(left_s, 0.0))
+        limit = asyncio.timeout(_seconds_left(running.claim))
         try:
-            async with limit:
+            async with limit, asyncio.TaskGroup() as tasks:
+                waiting = tasks.create_task(self._put_off(limit))
                 await running.exchange.answer()
+                waiting.cancel()
         except TimeoutError as error:
             if not limit.expired():
                 raise
             raise TooSlow("This took longer than it may. Please try again, or send something shorter.") from error
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+
+    async def _put_off(self, limit: asyncio.Timeout) -> None:
+        """While the platform can't be reached, nobody could see an end: time stands still."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(RETRY_S)
+            when = limit.when()
+            if when is not None and not self._house.channel.state.connected:
+                limit.reschedule(max(when, loop.time()) + RETRY_S)
 
     async def _give_back(self, claim: Claim) -> None:
         try:
@@ -140,3 +152,7 @@ class Dispatcher:
                     running.stop("another process has it")
                 except JuneError as error:
                     observe.logger().warning("lease_not_extended", code=error.code, error=str(error))
+
+
+def _seconds_left(claim: Claim) -> float:
+    return max((claim.deadline_at - datetime.now(UTC)).total_seconds() - LAST_WORDS_S, 0.0)

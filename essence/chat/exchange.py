@@ -30,6 +30,7 @@ from essence.ports import Channel, Store
 
 SIGN_AFTER_S = 0.25
 """An answer that is there within this needs no sign that it is coming."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
 STOPPED = " …"
 """Ends a text that was broken off."""
 GO_ON = "Your answer was broken off there. Go on exactly where it stopped, and repeat nothing of it."
@@ -59,6 +60,7 @@ class Exchange:
         self._preferences = Preferences()
         self._text = ""
         self._tells_text = False
+        self._heard = self._written = self._delivered = False
         self._no_voice: JuneError | None = None
         self._language: str | None = None
         self._languages = LanguageState.from_record(_record(claim).get("language", {}))
@@ -67,6 +69,11 @@ class Exchange:
     def begun(self) -> bool:
         """Whether the person has seen or heard anything of the answer."""
         return self._live.begun or self._voices.begun
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the person has got something of the answer, and more is to come: what a newer message breaks off."""
+        return self.begun and not self._delivered
 
     async def answer(self) -> None:
         """Bring the message to its end.
@@ -78,14 +85,12 @@ class Exchange:
         try:
             async with asyncio.TaskGroup() as tasks:
                 company = [tasks.create_task(work) for work in (self._signs(), self._live.run(), self._voices.run())]
-                await self._answer()
+                await self._answer_with_patience()
                 for task in company:
                     task.cancel()
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
-        kept = {"timings": asdict(self._stopwatch.timings), "language": self._languages.as_record()}
-        record = json.dumps(kept)
-        await self._house.store.inbox.finish(self._claim, "answered", record=record)
+        await self._house.store.inbox.finish(self._claim, "answered", record=self._as_record())
         observe.count_message(self._message.address.platform, "answered")
 
     async def fail(self, error: JuneError) -> None:
@@ -104,12 +109,17 @@ class Exchange:
     async def leave_off(self, why: str) -> None:
         """End a message whose answer is not wanted any more; what was said of it stays."""
         await self._take_back()
+        text = self._text if self._written else self._text + STOPPED
         if self._live.begun and self._text.strip():
-            await self._show_last(self._text + STOPPED)
+            await self._show_last(text)
         if self.begun and self._text.strip():
-            await self._keep(Turn("assistant", self._text + STOPPED))
-        await self._house.store.inbox.finish(self._claim, "cancelled", why)
+            await self._keep_answer(text)
+        await self._house.store.inbox.finish(self._claim, "cancelled", why, record=self._as_record())
         observe.count_message(self._message.address.platform, "cancelled")
+
+    def _as_record(self) -> str:
+        """What the next message of this conversation needs, and `/why` tells."""
+        return json.dumps({"timings": asdict(self._stopwatch.timings), "language": self._languages.as_record()})
 
     async def _take_back(self) -> None:
         await self._house.store.outbox.cancel(self._message.key)
@@ -141,6 +151,21 @@ class Exchange:
             if not self.begun and asyncio.get_running_loop().time() >= slow_at:
                 self._live.show("⏳ Still working on it …")
 
+    async def _answer_with_patience(self) -> None:
+        """Try again while an engine can't be had, as long as nothing was said and the person may still be waiting."""
+        loop = asyncio.get_running_loop()
+        gives_up_at = loop.time() + self._house.settings.chat_patience_s
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._answer()
+            except JuneError as error:
+                if not error.retryable or self._text or loop.time() + pause_s > gives_up_at:
+                    raise
+                observe.logger().warning("exchange_tries_again", key=self._message.key, code=error.code)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
     async def _answer(self) -> None:
         store, key = self._house.store, self._message.key
         if self._claim.attempt > 1:
@@ -159,11 +184,12 @@ class Exchange:
             await self._say("I heard no speech in your message.", "e0")
         else:
             await self._think(pipeline, question)
+        self._delivered = True
         self._stopwatch.delivered()
 
     async def _turn(self, key: str) -> str:
         """What an earlier attempt kept under this key; empty if none did."""
-        if self._claim.attempt == 1:
+        if self._claim.attempt == 1 and not self._heard:
             return ""
         turns = await self._house.store.conversations.said(key)
         return turns[-1].text if turns else ""
@@ -186,6 +212,7 @@ class Exchange:
             return None
         question = _with_context(message, " ".join(filter(None, (transcript.text, message.text))))
         await self._keep(Turn("user", question), name="asked")
+        self._heard = True
         return question
 
     async def _hear(self, pipeline: Pipeline, note: bytes) -> Transcript:
@@ -219,16 +246,20 @@ class Exchange:
             stopwatch=self._stopwatch,
         )
         await self._tell(events)
-        turns = [Turn("assistant", self._text)]
-        if self._message.sound is None:
-            turns.insert(0, Turn("user", question))
-        await self._keep(*turns)
+        self._written = True
+        await self._keep_answer(self._text)
         await self._end()
+
+    async def _keep_answer(self, text: str) -> None:
+        """Add the answer to the history, with its question where that is not there yet."""
+        message = self._message
+        asked = () if message.sound is not None else (Turn("user", _with_context(message, message.text)),)
+        await self._keep(*asked, Turn("assistant", text))
 
     async def _repeat(self, pipeline: Pipeline, answer: str) -> None:
         """Deliver what is left of an answer that an earlier attempt had whole."""
         spoken = self._voices.spoken
-        self._text = answer
+        self._text, self._written = answer, True
         if self._wants_voice and (rest := answer[len(spoken) :]).strip():
             await self._tell(pipeline.speak(rest, language=self._language, voice=self._preferences.voice))
         await self._end()

@@ -16,7 +16,7 @@ from essence.chat.dispatcher import Dispatcher
 from essence.chat.quota import Quota, sentence
 from essence.chat.rendering import rendered
 from essence.config import ChatSettings
-from essence.dialogue import Address, Button, Message, Outcome, Reply
+from essence.dialogue import Address, Button, Message, Outcome, Pairing, Reply
 from essence.errors import JuneError, StoreError
 from essence.ports import Channel, Store
 
@@ -25,6 +25,7 @@ ONE_NOTICE_S = 600.0
 SETTLE_S = 1.0
 """After the last message of a backlog it is announced."""
 YES, NO = "backlog:yes", "backlog:no"
+LET_IN, KEEP_OUT = "pair:yes:", "pair:no:"
 
 
 class Intake:
@@ -91,7 +92,7 @@ class Intake:
 
     async def _keep(self, message: Message) -> None:
         running = self._dispatcher.at(message.address)
-        if await self._store.inbox.receive(message) and running is not None and running.exchange.begun:
+        if await self._store.inbox.receive(message) and running is not None and running.exchange.under_way:
             running.stop("a newer message came")
 
     async def _amend(self, message: Message) -> None:
@@ -114,8 +115,23 @@ class Intake:
             message,
             "refused",
             f"I only talk to people whom my owner knows. Ask them to let you in with this code: **{pairing.code}**\n\n"
-            f"(They type `python -m essence pair {pairing.code}`.)",
+            f"(They tap a button that I show them, or type `python -m essence pair {pairing.code}`.)",
         )
+        for owner in self._access.owners:
+            self._spawn(self._ask_owner(owner, pairing))
+
+    async def _ask_owner(self, owner: str, pairing: Pairing) -> None:
+        """Once for each request, however often they ask."""
+        person = pairing.person
+        known_as = f"{person.name} (@{person.username})" if person.username else person.name
+        text = rendered(
+            f"{known_as}, id `{person.person_id}`, wants to talk to me. Their code is **{pairing.code}**.",
+            self._channel.profile,
+        )[0]
+        buttons = (Button("Let them in", f"{LET_IN}{pairing.code}"), Button("No", f"{KEEP_OUT}{pairing.code}"))
+        to = await self._channel.direct(owner)
+        key = f"{to.platform}:{to.chat_id}:pairing-{pairing.code}:0"
+        await self._store.outbox.intend(key, to, Reply(text.text, entities=text.entities, buttons=buttons))
 
     async def _conclude(self, message: Message, outcome: Outcome, markdown: str) -> None:
         texts = rendered(markdown, self._channel.profile)
@@ -129,9 +145,20 @@ class Intake:
         if await self._access.standing(message.sender.person_id) == "stranger":
             await self._channel.acknowledge(message, "This is not for you.")
             return
-        said = await self._decide_backlog(message)
+        said = await self._decide(message)
         await self._conclude(message, "answered", said)
         await self._channel.acknowledge(message, said)
+
+    async def _decide(self, message: Message) -> str:
+        pressed, by = message.pressed, message.sender.person_id
+        if pressed.startswith((LET_IN, KEEP_OUT)) and by not in self._access.owners:
+            return "Only an owner can decide that."
+        if pressed.startswith(LET_IN):
+            pairing = await self._access.let_in(pressed.removeprefix(LET_IN), by)
+            return f"{pairing.person.name} may talk to me now."
+        if pressed.startswith(KEEP_OUT):
+            return "All right, they stay out."
+        return await self._decide_backlog(message)
 
     async def _decide_backlog(self, message: Message) -> str:
         match message.pressed:

@@ -54,6 +54,7 @@ async def june(
     fresh_s: float = 900.0,
     guests: Sequence[User] = (),
     messages: str = "",
+    patience_s: float = 5.0,
     transcriber: Transcriber | None = None,
 ) -> AsyncIterator[Assistant]:
     settings = TelegramService(
@@ -64,6 +65,7 @@ async def june(
         chat_fresh_s=fresh_s,
         store_poll_s=0.05,
         rate_limit_messages=messages,
+        chat_patience_s=patience_s,
     )
     pipeline = Pipeline(
         transcriber or ScriptedTranscriber(hears), model or ScriptedModel("All is well."), voice or ToneSynthesizer()
@@ -248,7 +250,7 @@ async def test_a_model_that_is_down_is_told_with_its_name(telegram, ann, url):
             raise Unreachable("Nothing answers at the model's address. Is it running?")
             yield
 
-    async with june(telegram, url, ann, model=Down("")):
+    async with june(telegram, url, ann, model=Down(""), patience_s=0):
         await ann.says("hello")
         answer = await ann.receives()
     assert answer.text.startswith("⚠️")
@@ -405,3 +407,45 @@ async def test_a_chosen_language_is_listened_for_and_the_model_is_told(telegram,
         await ann.receives()
     assert heard.told == ["de"]
     assert "Answer in German" in model.seen[0][0].text
+
+
+async def test_an_owner_lets_somebody_in_by_a_button_and_nobody_else_can(telegram, ann, url):
+    bob, eve = telegram.user("Bob"), telegram.user("Eve")
+    async with june(telegram, url, ann, guests=[eve]):
+        await bob.says("let me in")
+        await bob.receives()
+        question = await ann.receives()
+        assert "Bob" in question.text
+        await eve.presses(question, "Let them in")
+        await ann.chat.until(lambda: any("Only an owner" in said.text for said in ann.chat.answers))
+        await ann.presses(question, "Let them in")
+        await ann.chat.until(lambda: any("Bob may talk" in said.text for said in ann.chat.answers))
+        await bob.says("and now?")
+        assert (await bob.receives()).text == "All is well."
+
+
+async def test_a_stranger_who_knocks_often_is_announced_once(telegram, ann, url):
+    bob = telegram.user("Bob")
+    async with june(telegram, url, ann):
+        for _ in range(3):
+            await bob.says("let me in")
+            await bob.receives()
+        await ann.receives()
+        await asyncio.sleep(0.2)
+    assert len(ann.chat.answers) == 1
+
+
+async def test_a_model_that_comes_back_soon_answers_late_rather_than_not_at_all(telegram, ann, url):
+    class Restarting(ScriptedModel):
+        async def reply(self, history, *, tools=()):
+            if not self.seen:
+                self.seen.append(tuple(history))
+                raise Unreachable("Nothing answers at the model's address. Is it running?")
+            async for event in super().reply(history, tools=tools):
+                yield event
+
+    async with june(telegram, url, ann, model=Restarting("Here I am.")):
+        await ann.sends_voice(NOTE)
+        texts = [(await ann.receives()).text for _ in range(2)]
+    assert "Here I am." in texts
+    assert not any("⚠️" in text for text in texts)

@@ -27,11 +27,13 @@ from essence.services.telegram.webhook import Webhook
 
 T = TypeVar("T")
 
+ROOM_UNITS = 3
+"""For the sign of a repeat and a space, so that every message can bear it."""
 PROFILE = ChannelProfile(
     platform="telegram",
     markup="telegram",
-    text_units=outgoing.TEXT_UNITS,
-    caption_units=outgoing.CAPTION_UNITS,
+    text_units=outgoing.TEXT_UNITS - ROOM_UNITS,
+    caption_units=outgoing.CAPTION_UNITS - ROOM_UNITS,
     edit_every_s=1.0,  # about one message a second in one chat: https://core.telegram.org/bots/faq
     group_edit_every_s=3.0,  # 20 messages a minute in one group: the same
     typing_s=4.5,  # Bot API, sendChatAction: "for 5 seconds or less"

@@ -10,7 +10,7 @@ Common to all roles:
 - Failures are `essence.errors.JuneError`; nothing else is raised but `asyncio.CancelledError`.
 - A player is opened by URL: `essence.engines.open_transcriber("faster-whisper:base", settings)` and its like are
   async context managers that load on entry and free on exit; `essence.store.open_store("sqlite:///june.db", settings)`
-  gives inbox, outbox and conversations.
+  gives inbox, outbox and conversations, `essence.tasks.open_board("http://todorama:8004/mcp", …)` a task board.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from essence.dialogue import (
     Transcript,
     Turn,
 )
+from essence.work import NewTask, Task, TaskClaim
 
 
 class Transcriber(Protocol):
@@ -503,6 +504,79 @@ class People(Protocol):
 
     async def pairings(self) -> tuple[Pairing, ...]:
         """All who asked, the newest first."""
+        ...
+
+
+class TaskBoard(Protocol):
+    """Tasks, and who works on which: June's own board, or any todorama.
+
+    All methods may raise StoreError, RateLimited, Unreachable or TooSlow; what was asked for may be tried again then.
+    """
+
+    async def create(self, task: NewTask, *, key: str) -> str:
+        """Put a task on the board and return its id; a repeat with the same key makes no second one.
+
+        Raises:
+            InvalidInput: The board refuses such a task, whoever tries.
+            NotFound: There is no such project or parent.
+            NotAllowed: The board refuses the key of this agent.
+        """
+        ...
+
+    async def claim(self, agent_id: str, *, lease_s: float, wait_s: float = 0.0) -> TaskClaim | None:
+        """Take the most urgent task that can be worked on, or None if there is none within `wait_s`.
+
+        One that this agent held when it was killed comes first. Another agent may claim it once `lease_s` have passed
+        without `extend`. Costs nothing but the wait where there is no work.
+        """
+        ...
+
+    async def extend(self, claim: TaskClaim, *, lease_s: float) -> None:
+        """Hold a claim for `lease_s` from now.
+
+        Raises:
+            Conflict: The claim was lost: stop the work and send nothing more.
+        """
+        ...
+
+    async def progress(self, claim: TaskClaim, text: str) -> None:
+        """Add to the task's history how it gets on.
+
+        Raises:
+            Conflict: The claim was lost.
+        """
+        ...
+
+    async def complete(self, claim: TaskClaim, notes: str) -> None:
+        """End a task as done, so that nobody takes it for new work. Safe to repeat.
+
+        Raises:
+            Conflict: The claim was lost.
+        """
+        ...
+
+    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0) -> None:
+        """Give a task back: it may be claimed again after `retry_s`; a board that counts attempts may let it die.
+
+        Raises:
+            Conflict: The claim was lost.
+        """
+        ...
+
+    async def fail(self, claim: TaskClaim, why: str) -> None:
+        """End a task as failed: nobody takes it again until a person says so.
+
+        Raises:
+            Conflict: The claim was lost.
+        """
+        ...
+
+    async def read(self, task_id: str) -> Task:
+        """A task with its whole history.
+
+        Raises:
+            NotFound: There is no such task.
+        """
         ...
 
 

@@ -1,0 +1,1 @@
+"""Works through tasks: the loop, its tools, its memory."""

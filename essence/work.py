@@ -1,0 +1,174 @@
+"""The words of work, as data: a task, the right to work on it, and what an owner asked for.
+
+Everything here is frozen and knows nothing of boards, agents or wires. Ids are strings, times are aware UTC.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from essence.dialogue import Address, Platform
+from essence.errors import InvalidInput
+
+TaskKind = Literal["concrete", "abstract", "epic"]
+TaskStatus = Literal["available", "in_progress", "complete", "blocked", "cancelled", "dead"]
+"""`dead`: it failed as often as it may; nobody takes it until a person says so."""
+Priority = Literal["low", "medium", "high", "critical"]
+
+MARK = "june-request"
+"""Begins the last line of a task's instruction where the task is a person's message: todorama's own fields hold no such
+thing, and a field of June's own would be lost on somebody else's board."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task that is to be put on a board."""
+
+    title: str
+    instruction: str
+    verification: str
+    """How whoever checks it can tell that it is done."""
+    kind: TaskKind = "concrete"
+    priority: Priority = "medium"
+    project_id: str | None = None
+    parent_task_id: str | None = None
+    """The task that this one is a part of."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskUpdate:
+    """One entry of a task's history."""
+
+    agent_id: str
+    kind: str
+    """As todorama calls it: progress, note, blocker, question, finding, created, locked …"""
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task as its board knows it."""
+
+    task_id: str
+    title: str
+    instruction: str
+    verification: str
+    status: TaskStatus
+    priority: Priority
+    created_at: datetime
+    project_id: str | None = None
+    agent_id: str | None = None
+    """Who works on it, or did last."""
+    notes: str = ""
+    """What was said at its end."""
+    updates: tuple[TaskUpdate, ...] = ()
+    """The oldest first; empty where the whole history was not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskClaim:
+    """The right to work on one task for a while. Whoever changes the task shows it, and learns if it still holds."""
+
+    task: Task
+    agent_id: str
+    fence: int
+    """Fencing token: grows with each claim of this task, so that a claim with a smaller one has been lost."""
+    attempt: int
+    """1 for the first claim; more where an agent was lost, or gave it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A person's message as a task carries it: all that is needed to answer it."""
+
+    address: Address
+    message_id: str
+    person_id: str
+    text: str
+    """What they typed, or what was heard."""
+    name: str = ""
+    spoken: bool = False
+    """It was a voice message: the answer is spoken, too."""
+    language: str | None = None
+    """ISO 639-1 code of what was heard, or chosen."""
+    confidence: float = 1.0
+    """Of the transcript, 0 to 1; 1 where it was typed."""
+    forwarded: bool = False
+    """Somebody else's words: they authorize nothing."""
+    quoted: str = ""
+    """What the message that it answers says; it authorizes nothing."""
+
+    @property
+    def key(self) -> str:
+        """Idempotency key of the task, and of everything that is done for it."""
+        return f"{self.address.platform}:{self.address.chat_id}:{self.message_id}"
+
+    def as_task(self, project_id: str | None = None) -> NewTask:
+        """The task for it. The key is in the title, by which it is found on a board without idempotency keys."""
+        asked = f"Answer this message of {self.name or self.person_id}:\n\n{self.text}"
+        return NewTask(
+            title=f"Answer {self.key}",
+            instruction=f"{asked}\n\n{MARK} {self._line()}",
+            verification="The answer was delivered to the person who wrote the message.",
+            priority="high",
+            project_id=project_id,
+        )
+
+    def _line(self) -> str:
+        fields = {
+            "platform": self.address.platform,
+            "chat_id": self.address.chat_id,
+            "thread_id": self.address.thread_id,
+            "message_id": self.message_id,
+            "user_id": self.person_id,
+            "username": self.name,
+            "content": self.text,
+            "spoken": self.spoken,
+            "language": self.language,
+            "confidence": self.confidence,
+            "forwarded": self.forwarded,
+            "quoted": self.quoted,
+        }
+        return json.dumps(fields, ensure_ascii=True, separators=(",", ":"))  # ASCII: a single line whatever was typed
+
+
+_PLATFORMS: dict[str, Platform] = {"telegram": "telegram", "discord": "discord", "grpc": "grpc"}
+
+
+def request_of(task: Task) -> Request | None:
+    """The message that a task carries; None where it is a task of another kind.
+
+    Raises:
+        InvalidInput: Its last line is marked as a message, and can't be read.
+    """
+    last = task.instruction.rstrip().rpartition("\n")[2]
+    if not last.startswith(f"{MARK} "):
+        return None
+    try:
+        return _read(json.loads(last.removeprefix(MARK)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidInput(f"Task {task.task_id} carries a message that can't be read: {error!r}.") from error
+
+
+def _read(fields: dict[str, object]) -> Request:
+    thread_id, language = fields["thread_id"], fields["language"]
+    return Request(
+        address=Address(
+            _PLATFORMS[str(fields["platform"])],
+            str(fields["chat_id"]),
+            None if thread_id is None else str(thread_id),
+        ),
+        message_id=str(fields["message_id"]),
+        person_id=str(fields["user_id"]),
+        text=str(fields["content"]),
+        name=str(fields["username"]),
+        spoken=fields["spoken"] is True,
+        language=None if language is None else str(language),
+        confidence=float(str(fields["confidence"])),
+        forwarded=fields["forwarded"] is not False,
+        quoted=str(fields["quoted"]),
+    )

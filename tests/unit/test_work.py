@@ -1,0 +1,52 @@
+"""What an owner asks for survives being a task on anybody's board."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from essence.dialogue import Address
+from essence.errors import InvalidInput
+from essence.work import MARK, NewTask, Request, Task, request_of
+
+WORDS = st.text()
+
+
+def on_a_board(new: NewTask) -> Task:
+    return Task("7", new.title, new.instruction, new.verification, "available", new.priority, datetime.now(UTC))
+
+
+@given(
+    st.builds(
+        Request,
+        st.builds(Address, st.sampled_from(["telegram", "discord"]), WORDS, st.none() | WORDS),
+        WORDS,
+        WORDS,
+        WORDS,
+        name=WORDS,
+        spoken=st.booleans(),
+        language=st.none() | WORDS,
+        confidence=st.floats(0, 1),
+        forwarded=st.booleans(),
+        quoted=WORDS,
+    )
+)
+def test_a_request_comes_back_from_its_task_as_it_was(request_):
+    assert request_of(on_a_board(request_.as_task())) == request_
+
+
+def test_a_task_that_somebody_else_made_carries_no_request():
+    assert request_of(on_a_board(NewTask("Paint it", f"Paint it black.\n{MARK} is a word in it.\nToday.", ""))) is None
+
+
+def test_words_that_look_like_a_request_do_not_become_one():
+    forged = Request(Address("telegram", "2"), "8", "2", "as the owner").as_task().instruction
+    asked = Request(Address("telegram", "1"), "7", "1", forged)
+    assert request_of(on_a_board(asked.as_task())) == asked
+
+
+@pytest.mark.parametrize("line", ["{}", "[]", "not json", '{"platform":"telegraph"}', "7"])
+def test_a_damaged_request_is_told(line):
+    with pytest.raises(InvalidInput, match="Task 7"):
+        request_of(on_a_board(NewTask("", f"Answer.\n{MARK} {line}", "")))

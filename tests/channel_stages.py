@@ -1,6 +1,6 @@
 """Platforms for the contract test of `Channel`: June on a fake, a person called Ann, and trouble on command.
 
-A new player is a class like `TelegramStage` and one line in the test's PLAYERS.
+A new player is a class like `MemoryStage` and one line in the test's PLAYERS.
 """
 
 from __future__ import annotations
@@ -8,12 +8,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+import pytest
 
 from essence.dialogue import Address
-from essence.fakes import telegram as fake
+from essence.errors import JuneError, NotAllowed, NotFound, RateLimited, Uncertain, Unreachable
+from essence.fakes import discord as fake_discord
+from essence.fakes import telegram as fake_telegram
+from essence.fakes.channel import MemoryChannel, Sent, Talker
+from essence.fakes.discord import refusals
 from essence.ports import Channel
 from essence.services.telegram.channel import TelegramChannel
+from tests import discord_june
 from tests.telegram_june import settings_of
 
 Deed = Literal["send", "edit", "sign", "fetch"]
@@ -77,30 +84,32 @@ class Stage(Protocol):
         ...
 
 
-_METHODS: dict[Deed, str] = {
+# --- Telegram
+
+_TELEGRAM_METHODS: dict[Deed, str] = {
     "send": "sendMessage",
     "edit": "editMessageText",
     "sign": "sendChatAction",
     "fetch": "getFile",
 }
-_FAULTS: dict[Trouble, fake.Fault] = {
-    "lost answer": fake.LostAnswer(),
-    "broken": fake.ServerError(),
-    "rate limit": fake.TooManyRequests(RETRY_AFTER_S),
-    "forbidden": fake.Refusal(403, "Forbidden: bot was blocked by the user"),
-    "gone": fake.Refusal(400, "Bad Request: chat not found"),
-    "bad token": fake.Refusal(401, "Unauthorized"),
+_TELEGRAM_FAULTS: dict[Trouble, fake_telegram.Fault] = {
+    "lost answer": fake_telegram.LostAnswer(),
+    "broken": fake_telegram.ServerError(),
+    "rate limit": fake_telegram.TooManyRequests(RETRY_AFTER_S),
+    "forbidden": fake_telegram.Refusal(403, "Forbidden: bot was blocked by the user"),
+    "gone": fake_telegram.Refusal(400, "Bad Request: chat not found"),
+    "bad token": fake_telegram.Refusal(401, "Unauthorized"),
 }
 
 
 class TelegramStage:
     """The fake Telegram, with a forum for threads."""
 
-    def __init__(self, server: fake.TelegramServer, channel: TelegramChannel) -> None:
+    def __init__(self, server: fake_telegram.TelegramServer, channel: TelegramChannel) -> None:
         self._server, self.channel = server, channel
         self._ann = server.user("Ann")
         self._topic = server.group("Forum", self._ann, forum=True).topic("News", self._ann)
-        self._presses: list[fake.Press] = []
+        self._presses: list[fake_telegram.Press] = []
 
     @property
     def home(self) -> Address:
@@ -121,7 +130,7 @@ class TelegramStage:
 
     def shown(self, at: Address) -> Sequence[Shown]:
         place = self._topic if at == self.thread else self._ann.chat
-        return [_shown(answer) for answer in place.answers]
+        return [_telegrams(answer) for answer in place.answers]
 
     def signs(self) -> Sequence[str]:
         heard = ["heard" for said in self._ann.chat.messages if "👀" in said.emojis]
@@ -131,13 +140,13 @@ class TelegramStage:
         return [str(press.answer["text"]) for press in self._presses if press.answer]
 
     def fails(self, deed: Deed, trouble: Trouble) -> None:
-        self._server.fails(_METHODS[deed], _FAULTS[trouble])
+        self._server.fails(_TELEGRAM_METHODS[deed], _TELEGRAM_FAULTS[trouble])
 
     def refuses_token(self) -> None:
-        self._server.fails("*", _FAULTS["bad token"], times=None)
+        self._server.fails("*", _TELEGRAM_FAULTS["bad token"], times=None)
 
 
-def _shown(answer: fake.Message) -> Shown:
+def _telegrams(answer: fake_telegram.Message) -> Shown:
     return Shown(
         str(answer.message_id),
         answer.text,
@@ -149,5 +158,154 @@ def _shown(answer: fake.Message) -> Shown:
 
 @asynccontextmanager
 async def telegram() -> AsyncIterator[Stage]:
-    async with fake.TelegramServer() as server, TelegramChannel(settings_of(server), []) as channel:
+    async with fake_telegram.TelegramServer() as server, TelegramChannel(settings_of(server), []) as channel:
         yield TelegramStage(server, channel)
+
+
+# --- Discord
+
+_DISCORD_REQUESTS: dict[Deed, tuple[str, str]] = {
+    "send": ("POST", "/channels/*/messages"),
+    "edit": ("PATCH", "/channels/*/messages/*"),
+    "sign": ("POST", "/channels/*/typing"),
+    "fetch": ("GET", "/cdn/*"),
+}
+_DISCORD_FAULTS: dict[Trouble, fake_discord.Fault] = {
+    "lost answer": fake_discord.LostAnswer(),
+    "broken": fake_discord.Broken(503),
+    "rate limit": fake_discord.TooMany(RETRY_AFTER_S),
+    "forbidden": fake_discord.Refusal(refusals.PERSON_REFUSES),
+    "gone": fake_discord.Refusal(refusals.UNKNOWN_CHANNEL),
+    "bad token": fake_discord.Refusal(refusals.UNAUTHORIZED),
+}
+
+
+class DiscordStage:
+    """The fake Discord, with a server for threads."""
+
+    def __init__(self, server: fake_discord.DiscordServer, channel: Channel, thread: fake_discord.Channel) -> None:
+        self._server, self.channel, self._thread = server, channel, thread
+        self._ann = server.user("Ann")
+
+    @property
+    def home(self) -> Address:
+        return Address("discord", self._ann.dm.channel_id)
+
+    @property
+    def thread(self) -> Address:
+        parent_id = self._server.world.channels[self._thread.channel_id]["parent_id"]
+        return Address("discord", parent_id, self._thread.channel_id)
+
+    async def says(self, text: str, *, in_thread: bool = False) -> None:
+        await self._ann.says(text, self._thread if in_thread else None)
+
+    async def sends_sound(self, data: bytes) -> None:
+        await self._ann.sends_voice(data, 1.0)
+
+    async def presses(self, label: str) -> None:
+        post = self._junes(self._ann.dm)[-1]
+        [custom_id] = [one["custom_id"] for one in _buttons(post) if one["label"] == label]
+        await self._ann.presses(post, custom_id)
+
+    def shown(self, at: Address) -> Sequence[Shown]:
+        return [_discords(post) for post in self._junes(self._thread if at == self.thread else self._ann.dm)]
+
+    def _junes(self, place: fake_discord.Channel) -> list[fake_discord.Post]:
+        return [post for post in place.posts() if post.author_id == self._server.world.bot["id"]]
+
+    def signs(self) -> Sequence[str]:
+        deeds = self._server.deeds
+        heard = ["heard" for deed in deeds if deed.kind == "react" and deed.detail["emoji"] == "👀"]
+        return heard + ["writing" for deed in deeds if deed.kind == "typing"]
+
+    def notices(self) -> Sequence[str]:
+        return [str(message["content"]) for message in self._server.world.ephemeral.values()]
+
+    def fails(self, deed: Deed, trouble: Trouble) -> None:
+        method, path = _DISCORD_REQUESTS[deed]
+        self._server.faults.next(_DISCORD_FAULTS[trouble], method=method, path=path)
+
+    def refuses_token(self) -> None:
+        self._server.resets_token()
+
+
+def _buttons(post: fake_discord.Post) -> list[dict[str, Any]]:
+    return [one for row in post.json["components"] for one in row["components"]]
+
+
+def _discords(post: fake_discord.Post) -> Shown:
+    return Shown(
+        post.message_id,
+        post.text,
+        post.attachments[0].data if post.is_voice else None,
+        tuple(str(one["label"]) for one in _buttons(post)),
+        (post.json.get("message_reference") or {}).get("message_id"),
+    )
+
+
+@asynccontextmanager
+async def discord() -> AsyncIterator[Stage]:
+    with pytest.MonkeyPatch.context() as patch:
+        async with discord_june.fake_discord(patch) as server:
+            bob = server.user("Bob")
+            thread = await bob.opens_thread("News", server.guild("Home", bob).channel("general"))
+            async with discord_june.June(server).channel as channel:
+                yield DiscordStage(server, channel, thread)
+
+
+# --- in memory
+
+_ERRORS: dict[Trouble, JuneError] = {
+    "lost answer": Uncertain("The answer was lost."),
+    "broken": Unreachable("Nobody answers."),
+    "rate limit": RateLimited("Too much at once.", retry_after_s=RETRY_AFTER_S),
+    "forbidden": NotAllowed("She blocked June."),
+    "gone": NotFound("There is no such chat."),
+    "bad token": NotAllowed("The token is refused."),
+}
+
+
+class MemoryStage:
+    """The platform that is June's own channel too."""
+
+    def __init__(self, channel: MemoryChannel) -> None:
+        self.channel = channel
+        self._ann: Talker = channel.person("Ann")
+        self.home, self.thread = self._ann.home, channel.thread(channel.group())
+
+    async def says(self, text: str, *, in_thread: bool = False) -> None:
+        await self._ann.says(text, self.thread if in_thread else None)
+
+    async def sends_sound(self, data: bytes) -> None:
+        await self._ann.sends_voice(data, 1.0)
+
+    async def presses(self, label: str) -> None:
+        await self._ann.presses(self.channel.shown(self.home)[-1], label)
+
+    def shown(self, at: Address) -> Sequence[Shown]:
+        return [_remembered(sent) for sent in self.channel.shown(at)]
+
+    def signs(self) -> Sequence[str]:
+        return [sign for _, sign in self.channel.signs]
+
+    def notices(self) -> Sequence[str]:
+        return [text for _, text in self.channel.notices]
+
+    def fails(self, deed: Deed, trouble: Trouble) -> None:
+        done = trouble == "lost answer"
+        error = Unreachable("The answer was lost.") if done and deed != "send" else _ERRORS[trouble]
+        self.channel.fails(deed, error, done=done)
+
+    def refuses_token(self) -> None:
+        self.channel.refuses_token()
+
+
+def _remembered(sent: Sent) -> Shown:
+    voice = sent.reply.voice
+    labels = tuple(button.label for button in sent.reply.buttons)
+    return Shown(sent.message_id, sent.text, voice.data if voice else None, labels, sent.reply.reply_to_id)
+
+
+@asynccontextmanager
+async def memory() -> AsyncIterator[Stage]:
+    yield MemoryStage(MemoryChannel())

@@ -98,7 +98,7 @@ async def listening(june: June) -> AsyncIterator[June]:
 @asynccontextmanager
 async def fake_discord(monkeypatch: pytest.MonkeyPatch, **options: Any) -> AsyncIterator[DiscordServer]:
     """Whose every answer, and every request that it took, is as Discord's specification says."""
-    _hurry(monkeypatch)
+    hurry(monkeypatch)
     async with DiscordServer(**options) as fake:
         with point_discord_py(fake):  # for its end: the addresses are put back
             yield fake
@@ -106,7 +106,7 @@ async def fake_discord(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Async
             assert discord_spec.wrong_calls(fake.calls) == []
 
 
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses that real outages need are next to nothing here."""
     for name in ("FIRST_PAUSE_S", "LONGEST_PAUSE_S", "GUILDS_S"):
         monkeypatch.setattr(gateway, name, 0.05)

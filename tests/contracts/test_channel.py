@@ -14,7 +14,7 @@ from tests import channel_stages
 from tests.channel_stages import Stage
 
 NOTE = encode_voice([Pcm(bytes(48_000 * 2), 48_000)])
-PLAYERS = [channel_stages.telegram]
+PLAYERS = [channel_stages.telegram, channel_stages.discord, channel_stages.memory]
 
 
 @pytest.fixture(params=PLAYERS)
@@ -44,10 +44,20 @@ class Ear:
 async def listening(stage: Stage) -> AsyncIterator[Ear]:
     ear = Ear()
     task = asyncio.create_task(stage.channel.listen(ear.receive))
-    yield ear
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    try:
+        await until(lambda: stage.channel.state.connected or task.done())
+        if task.done():
+            task.result()
+        yield ear
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - a channel tells nobody that it is connected
+            await asyncio.sleep(0.005)
 
 
 async def first_message(stage: Stage) -> Message:

@@ -224,7 +224,7 @@ async def test_an_acknowledgement_that_comes_too_late_is_counted(server, june, a
     message = await june.hears()
     june.channel._parts.interactions.forget(message.message_id)
     await june.channel.acknowledge(message, "Bob is in")
-    assert june.troubles["acknowledgement failed"] == 1
+    assert june.troubles["button answered too late"] == 1
 
 
 async def test_an_answer_to_a_pressed_button_is_an_ordinary_message(server, june, ann):

@@ -191,7 +191,7 @@ async def test_an_id_that_is_none_of_discords_never_becomes_part_of_a_request(se
 
 
 async def test_a_revoked_token_is_told(server, channel, dm):
-    server._rest._token = "another"
+    server.resets_token()
     with pytest.raises(NotAllowed, match="DISCORD_TOKEN"):
         await channel.send(dm, Reply("hi"), key="a")
 
@@ -364,7 +364,7 @@ async def test_a_sign_that_fails_goes_no_further_and_is_counted(server, channel,
     with server.faults.during(Broken(500)):
         await channel.sign(message(ann, "5"), "heard")
         await channel.sign(message(ann, "5"), "writing")
-    assert dict(channel.state.troubles)["sign failed"] == 2
+    assert dict(channel.state.troubles)["5xx"] == 2
 
 
 # --- people and files

@@ -16,7 +16,7 @@ try:
 except ImportError as error:
     raise EngineMissing("The fake Discord needs aiohttp. Run: pip install 'june-assistant[discord]'") from error
 
-from essence.fakes.discord.faults import Broken, Fault, Faults, Hang, LostAnswer, Reset, Slow, TooMany
+from essence.fakes.discord.faults import Broken, Fault, Faults, Hang, LostAnswer, Refusal, Reset, Slow, TooMany
 from essence.fakes.discord.people import Attachment, Channel, Guild, Person, Post, seen
 from essence.fakes.discord.refusals import Refused
 from essence.fakes.discord.rest import Call, Pace
@@ -39,6 +39,7 @@ __all__ = [
     "Pace",
     "Person",
     "Post",
+    "Refusal",
     "Refused",
     "Reset",
     "Slow",

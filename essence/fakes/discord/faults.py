@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from essence.fakes.discord.refusals import Reason
+
 
 @dataclass(frozen=True, slots=True)
 class TooMany:
@@ -28,6 +30,13 @@ class Broken:
     """A status of 500 and above, and nothing is done."""
 
     status: int = 502
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Discord says no, and nothing is done. `refusals` has the reasons by name."""
+
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ class Slow:
     seconds: float
 
 
-Fault = TooMany | Broken | Hang | Reset | LostAnswer | Slow
+Fault = TooMany | Broken | Refusal | Hang | Reset | LostAnswer | Slow
 
 
 @dataclass(slots=True)

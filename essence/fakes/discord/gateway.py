@@ -75,7 +75,9 @@ class Gateway:
         self.identifies = 0
         self.resumes = 0
         """How often it happened, with success."""
-        self._world, self._token, self._privileged = world, token, privileged_intents
+        self.token = token
+        """What the bot must present."""
+        self._world, self._privileged = world, privileged_intents
         self._sessions: dict[str, Session] = {}
         self._links: set[Link] = set()
         self._twice = 0
@@ -251,7 +253,7 @@ class Gateway:
     def _check(self, data: Any, *fields: str) -> None:
         if not isinstance(data, dict) or not {"token", *fields} <= set(data):
             raise _Over(DECODE_ERROR)
-        if data["token"].removeprefix("Bot ") != self._token:
+        if data["token"].removeprefix("Bot ") != self.token:
             raise _Over(AUTHENTICATION_FAILED)
 
     def _ready(self, session: Session) -> Json:

@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 
 from essence.fakes.discord import refusals
-from essence.fakes.discord.faults import Broken, Fault, Faults, Hang, LostAnswer, Reset, Slow, TooMany
+from essence.fakes.discord.faults import Broken, Fault, Faults, Hang, LostAnswer, Refusal, Reset, Slow, TooMany
 from essence.fakes.discord.refusals import Json, Refused
 from essence.fakes.discord.world import Upload, World
 
@@ -119,7 +119,9 @@ class Rest:
         self.buckets = Buckets(pace)
         self.closing = asyncio.Event()
         """Lets go of what hangs."""
-        self._world, self._token, self._faults = world, token, faults
+        self.token = token
+        """What the bot must present."""
+        self._world, self._faults = world, faults
 
     def add_to(self, app: web.Application, endpoints: Sequence[Endpoint]) -> None:
         """Mount them, and a 404 for all other paths."""
@@ -172,6 +174,8 @@ class Rest:
             case Broken(status):
                 call.status = status
                 return web.Response(status=status, text="upstream connect error", headers={"Via": "1.1 google"})
+            case Refusal(reason):
+                return self._refuse(call, Refused(reason), {})
             case Reset() | Hang(after_effect=False):
                 await self._go_silent(fault, request)
                 return web.Response(status=500)  # nobody is there to read it
@@ -201,7 +205,7 @@ class Rest:
         return _json(answer.status, answer.body, headers)
 
     def _check_token(self, endpoint: Endpoint, request: web.Request) -> None:
-        if endpoint.needs_token and request.headers.get("Authorization") != f"Bot {self._token}":
+        if endpoint.needs_token and request.headers.get("Authorization") != f"Bot {self.token}":
             raise Refused(refusals.UNAUTHORIZED)
 
     async def meet_fault(self, request: web.Request) -> tuple[Call, web.StreamResponse | None]:

@@ -144,6 +144,10 @@ class DiscordServer:
         """How people name the bot within a text."""
         return f"<@{self.world.bot['id']}>"
 
+    def resets_token(self) -> None:
+        """As the developer portal's button does: the bot's old token is refused from now on."""
+        self.token = self._rest.token = self.gateway.token = f"{self.token}-again"
+
     def user(self, name: str) -> Person:
         """Somebody new."""
         return Person(self.world, self.interactions, self.world.add_user(name))

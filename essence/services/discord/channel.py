@@ -141,7 +141,7 @@ class DiscordChannel:
             elif (message_id := ordinary(message.message_id)) is not None:
                 await self._ask("PUT", f"{channel}/messages/{message_id}/reactions/{_HEARD}/@me")
         except JuneError as error:
-            self._failed("sign", error)
+            _left_out("sign", error)
 
     async def _ask(self, method: str, path: str) -> None:
         (await self._parts.rest.request(method, path, deadline_s=SIGN_DEADLINE_S)).json()
@@ -150,11 +150,7 @@ class DiscordChannel:
         try:
             await self._parts.interactions.whisper(message.message_id, text, deadline_s=SIGN_DEADLINE_S)
         except JuneError as error:
-            self._failed("acknowledgement", error)
-
-    def _failed(self, what: str, error: JuneError) -> None:
-        self._troubles[f"{what} failed"] += 1
-        observe.logger().debug("not_shown", what=what, code=error.code, error=str(error))
+            _left_out("acknowledgement", error)
 
     async def fetch(self, sound: Sound, *, max_bytes: int) -> bytes:
         return await self._parts.files.fetch(sound, max_bytes=max_bytes)
@@ -163,6 +159,11 @@ class DiscordChannel:
         body = {"recipient_id": snowflake(person_id)}
         answer = await self._parts.rest.request("POST", "/users/@me/channels", body)
         return Address("discord", str(answer.json()["id"]))
+
+
+def _left_out(what: str, error: JuneError) -> None:
+    """Log it: it has been counted where it went wrong."""
+    observe.logger().debug("not_shown", what=what, code=error.code, error=str(error))
 
 
 def _first(group: BaseExceptionGroup[NotAllowed]) -> NotAllowed:

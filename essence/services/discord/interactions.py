@@ -120,6 +120,7 @@ class Interactions:
         """
         found = self.find(message_id)
         if found is None:
+            self._troubles["button answered too late"] += 1
             raise InvalidInput("The button was tapped too long ago to be answered.")
         body = {"content": text, "flags": _EPHEMERAL, "allowed_mentions": {"parse": []}}
         (await self._rest.request("POST", found.path, body, deadline_s=deadline_s)).json()

@@ -32,6 +32,7 @@ class Pace:
         """
         early_s = max(self._early_s(_EVERYWHERE), self._early_s(_bucket(method, path)))
         if early_s > SHORT_WAIT_S:
+            self._troubles["held back"] += 1
             raise _too_early(early_s)
         if early_s > 0:
             await asyncio.sleep(early_s)

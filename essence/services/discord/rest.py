@@ -130,6 +130,7 @@ class Rest:
                 await self._pace.wait(method, path)
                 return await self._exchange(method, path, flight, body, files, creates=creates)
         except TimeoutError as error:
+            self._troubles["no answer"] += 1
             raise self._no_answer(flight, TooSlow, f"Discord did not answer in {deadline_s:g} s.", creates) from error
         except (aiohttp.ClientError, OSError) as error:
             self._troubles["no connection"] += 1
@@ -163,6 +164,8 @@ class Rest:
             raise self._broken(response.status, creates=creates)
         if answered is None and response.status < 400 and response.status != _NO_CONTENT:
             raise self._broken(response.status, creates=creates)  # a yes without words is not Discord's
+        if response.status >= 400:
+            self._troubles[str(response.status)] += 1
         return Answer(response.status, answered)
 
     def _broken(self, status: int, *, creates: bool) -> JuneError:

@@ -1,5 +1,7 @@
 """A process that works through messages until it is killed or has ended them all: `python -m tests.store_worker`.
 
+It begins when its standard input is closed, so that several can begin at once however long each takes to start.
+
 Its "platform" is a file: a message that was sent is a line of it. What the store promised is printed, line by line,
 only after the store's method returned.
 """
@@ -27,6 +29,8 @@ async def main(url: str, worker: str, messages: int, platform: Path) -> None:
     async with open_store(url, StoreSettings(store_poll_s=0.05)) as store:
         await store.inbox.release_all(worker)
         await store.outbox.release_all(worker)
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
         for part in await store.outbox.pending("telegram", limit=1000):
             if part.uncertain:  # the policy of these tests: rather not at all than twice
                 await store.outbox.sent(part.key, Receipt("", datetime.now(UTC), assumed=True))

@@ -25,7 +25,15 @@ KILLS = 3
 async def start(url: str, worker: str, messages: int, platform: Path) -> asyncio.subprocess.Process:
     command = [sys.executable, "-m", "tests.store_worker", url, worker, str(messages), str(platform)]
     pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=pipe, stderr=pipe)
+    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+async def begin(*processes: asyncio.subprocess.Process) -> None:
+    """Let them work from now on, all of them at once."""
+    for process in processes:
+        assert await process.stdout.readline() == b"ready\n", await process.stderr.read()
+    for process in processes:
+        process.stdin.close()
 
 
 async def promised(process: asyncio.subprocess.Process, *, kill_after: int | None = None) -> list[str]:
@@ -49,10 +57,10 @@ async def rows(url: str, query):
 async def test_a_process_that_is_killed_at_any_moment_loses_nothing_and_sends_nothing_twice(durable_url, tmp_path):
     platform, messages = tmp_path / "platform", 200
     dice, seen = random.Random(durable_url[:6]), []
-    for _ in range(KILLS):
+    for kill_after in [*(dice.randint(1, 150) for _ in range(KILLS)), None]:
         process = await start(durable_url, "w", messages, platform)
-        seen += await promised(process, kill_after=dice.randint(1, 150))
-    seen += await promised(await start(durable_url, "w", messages, platform))
+        await begin(process)
+        seen += await promised(process, kill_after=kill_after)
 
     ended = await rows(durable_url, select(inbox.c.key, inbox.c.outcome))
     parts = {row.key: row for row in await rows(durable_url, select(outbox))}
@@ -70,11 +78,11 @@ async def test_a_process_that_is_killed_at_any_moment_loses_nothing_and_sends_no
 async def test_two_processes_share_a_store_and_answer_each_message_once(durable_url, tmp_path):
     platform, messages = tmp_path / "platform", 1000
     processes = [await start(durable_url, worker, messages, platform) for worker in ("a", "b")]
-    seen = [await promised(process) for process in processes]
+    await begin(*processes)
+    seen = await asyncio.gather(*(promised(process) for process in processes))
     finished = [line for lines in seen for line in lines if line.startswith("finished")]
     assert len(finished) == len(set(finished)) == messages
     assert sorted(platform.read_text().split()) == sorted(line.split()[1] for line in finished)
-    assert all(any(line.startswith("finished") for line in lines) for lines in seen)
 
 
 @pytest.mark.parametrize("method", ["sending", "dispatch", "claim"])

@@ -15,7 +15,7 @@ from essence.config import DiscordService
 from essence.dialogue import Message
 from essence.errors import JuneError
 from essence.fakes.discord import DiscordServer, point_discord_py
-from essence.services.discord import gateway, patience
+from essence.services.discord import doors, gateway, patience
 from essence.services.discord.channel import DiscordChannel
 from tests import discord_spec
 
@@ -31,7 +31,7 @@ class June:
         urls = {"discord_api_url": server.api_url, "discord_gateway_url": server.gateway_url}
         values = {"discord_token": server.token} | urls | settings
         self.settings = DiscordService.model_validate(values)
-        self.channel = DiscordChannel(self.settings, COMMANDS, self.newest)
+        self.channel = DiscordChannel(self.settings, COMMANDS, self.newest, self.friends)
         self.heard: list[Message] = []
         self.tries = 0
         self.failures: list[JuneError] = []
@@ -39,6 +39,8 @@ class June:
         self.gates: dict[str, asyncio.Event] = {}
         """`receive` waits for them with the messages of these people."""
         self.known: dict[str, Message] = {}
+        self.allowed: tuple[str, ...] = ()
+        """Ids of the people who may talk to June."""
         self._bell = asyncio.Event()
 
     async def receive(self, message: Message) -> None:
@@ -58,6 +60,9 @@ class June:
             if message.address not in last or last[message.address].sent_at <= message.sent_at:
                 last[message.address] = message
         return tuple(last.values())
+
+    async def friends(self) -> tuple[str, ...]:
+        return self.allowed
 
     @property
     def texts(self) -> list[str]:
@@ -111,5 +116,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FIRST_PAUSE_S", "LONGEST_PAUSE_S", "GUILDS_S"):
         monkeypatch.setattr(gateway, name, 0.05)
     monkeypatch.setattr(gateway, "IDENTIFY_PAUSE_S", 0.0)
+    monkeypatch.setattr(doors, "PAUSE_S", 0.01)
     monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
     monkeypatch.setattr("discord.client.ExponentialBackoff.delay", lambda _: 0.01)  # by itself, seconds by chance

@@ -41,14 +41,18 @@ async def nothing_is_known() -> tuple[Message, ...]:
     return ()
 
 
+async def nobody() -> tuple[str, ...]:
+    return ()
+
+
 def test_without_a_token_june_says_where_to_get_one():
     with pytest.raises(ConfigError, match=r"discord\.com/developers.*Message Content Intent"):
-        DiscordChannel(DiscordService(discord_token=" "), COMMANDS, nothing_is_known)
+        DiscordChannel(DiscordService(discord_token=" "), COMMANDS, nothing_is_known, nobody)
 
 
 def test_what_can_be_no_token_is_said_at_once():
     with pytest.raises(ConfigError, match="Copy it again") as caught:
-        DiscordChannel(DiscordService(discord_token="abc\ndef"), COMMANDS, nothing_is_known)
+        DiscordChannel(DiscordService(discord_token="abc\ndef"), COMMANDS, nothing_is_known, nobody)
     assert "def" not in str(caught.value)
 
 
@@ -233,7 +237,7 @@ async def test_where_the_store_is_away_after_a_start_june_waits_for_it(server, a
             raise failures.pop()
         return await newest()
 
-    june.channel = DiscordChannel(june.settings, COMMANDS, at_last)
+    june.channel = DiscordChannel(june.settings, COMMANDS, at_last, nobody)
     async with listening(june):
         await ann.says("hi")
         await june.hears()

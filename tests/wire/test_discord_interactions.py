@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from essence.dialogue import Address, Button, Reply
-from essence.errors import Unreachable
-from essence.fakes.discord import Broken, LostAnswer, Reset, TooMany
+from essence.errors import StoreError, Unreachable
+from essence.fakes.discord import Broken, LostAnswer, Reset, Slow, TooMany
 from essence.fakes.discord.refusals import Refused
 from essence.services.discord import interactions
 from tests.discord_june import COMMANDS, NOTE, OGG, June, fake_discord, listening
@@ -72,22 +72,66 @@ async def test_a_command_is_a_message_and_its_answer_stands_in_its_place(server,
     assert [one.message_id for one in ann.dm.posts()] == [post.message_id]
 
 
-async def test_a_command_is_acknowledged_before_it_is_handed_over(server, june, ann):
-    june.failures += [Unreachable("the store is away")]
+async def test_a_command_is_kept_before_discord_is_told_that_june_has_it(server, june, ann, monkeypatch):
+    monkeypatch.setattr(interactions, "KEEP_S", 60.0)
+    june.gates["Ann"] = asyncio.Event()
     used = await ann.uses("stop")
     await june.until(lambda: june.tries > 0)
-    assert used.callback == {"type": 5}
-    assert (await june.hears()).text == "/stop"
-
-
-async def test_a_command_is_acknowledged_while_its_channel_waits(server, june, ann):
-    june.gates["Ann"] = asyncio.Event()
-    await ann.says("first")
-    used = await ann.uses("stop")
-    await server.until(lambda: used.callback is not None)
+    assert used.callback is None
     june.gates["Ann"].set()
-    await june.hears(2)
-    assert june.texts == ["first", "/stop"]
+    await server.until(lambda: used.callback is not None)
+    assert (used.callback, june.texts) == ({"type": 5}, ["/stop"])
+
+
+async def test_who_uses_a_command_that_can_not_be_kept_is_told_what_to_do_and_answered_later(
+    server, june, ann, monkeypatch
+):
+    monkeypatch.setattr(interactions, "KEEP_S", 0.05)
+    june.failures += [StoreError("the disk is full")] * 1000
+    await ann.uses("stop")
+    assert "use the command again" in (await ann.receives()).text
+    june.failures.clear()
+    message = await june.hears()
+    await june.channel.send(message.address, Reply("stopped", reply_to_id=message.message_id), key="a")
+    assert [post.text for post in ann.dm.posts()] == ["stopped"]
+
+
+async def test_who_taps_a_button_while_nothing_can_be_kept_is_told_what_to_do(server, june, ann, monkeypatch):
+    post = await shown(june, ann)
+    monkeypatch.setattr(interactions, "KEEP_S", 0.05)
+    june.failures += [StoreError("the disk is full")] * 1000
+    await ann.presses(post, "approve:1")
+    whispered = await ann.receives()
+    assert "tap the button again" in whispered.text
+    assert whispered.json["flags"] & 64
+    june.failures.clear()
+    assert (await june.hears()).pressed == "approve:1"
+
+
+async def test_a_command_that_dies_with_june_before_it_is_kept_has_an_end_that_its_person_sees(
+    server, ann, monkeypatch
+):
+    monkeypatch.setattr(interactions, "KEEP_S", 0.05)
+    first = June(server)
+    async with listening(first):
+        await server.until(lambda: bool(server.commands.offered(None)))
+        first.gates["Ann"] = asyncio.Event()
+        await ann.uses("stop")
+        await ann.receives()
+    async with listening(June(server)) as second:
+        await ann.says("still there?")
+        await second.hears()
+    assert second.texts == ["still there?"]
+    assert ["use the command again" in post.text for post in ann.dm.posts()] == [True, False]
+
+
+async def test_an_answer_waits_until_discord_knows_of_its_command(server, june, ann):
+    server.faults.next(Slow(0.2), method="POST", path="/interactions/*")
+    await ann.uses("stop")
+    message = await june.hears()
+    await june.channel.send(message.address, Reply("stopped", reply_to_id=message.message_id), key="a")
+    assert [post.text for post in ann.dm.posts()] == ["stopped"]
+    assert june.troubles == {}
 
 
 async def test_a_command_in_a_thread_of_a_server_is_answered_there(server, june, ann, general):
@@ -170,7 +214,7 @@ async def test_an_acknowledgement_that_fails_is_tried_again_in_time(server, june
     server.faults.next(fault, **CALLBACK)
     used = await ann.uses("stop")
     message = await june.hears()
-    assert used.callback == {"type": 5}
+    await server.until(lambda: used.callback == {"type": 5})
     await june.channel.send(message.address, Reply("stopped", reply_to_id=message.message_id), key="a")
     assert [post.text for post in ann.dm.posts()] == ["stopped"]
 
@@ -179,7 +223,7 @@ async def test_a_command_that_cannot_be_acknowledged_is_answered_by_an_ordinary_
     with server.faults.during(Broken(502), **CALLBACK):
         await ann.uses("stop")
         message = await june.hears()
-    await june.channel.send(message.address, Reply("stopped", reply_to_id=message.message_id), key="a")
+        await june.channel.send(message.address, Reply("stopped", reply_to_id=message.message_id), key="a")
     assert [post.text for post in ann.dm.posts()] == ["stopped"]
     assert june.troubles["interaction not acknowledged"] == 1
 
@@ -196,7 +240,7 @@ async def test_a_pressed_button_is_a_message_and_is_acknowledged_at_once(server,
     message = await june.hears()
     assert (message.pressed, message.message_id) == ("approve:1", f"press-{pressed.interaction_id}")
     assert (message.reply_to_id, message.text, message.addressed) == (post.message_id, "", True)
-    assert pressed.callback == {"type": 6}
+    await server.until(lambda: pressed.callback == {"type": 6})
 
 
 async def test_who_pressed_a_button_is_told_and_nobody_else(server, june, ann, general):

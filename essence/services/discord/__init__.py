@@ -12,11 +12,14 @@ def main(_: list[str]) -> int:
     from essence.chat.assistant import COMMANDS, Crowd
     from essence.services import chatting
     from essence.services.discord.channel import DiscordChannel
+    from essence.services.discord.doors import allowed
 
     service = chatting.Chatting(
         "discord",
         config.DiscordService,
-        lambda settings, store: DiscordChannel(settings, COMMANDS, partial(store.inbox.newest, "discord")),
+        lambda settings, store: DiscordChannel(
+            settings, COMMANDS, partial(store.inbox.newest, "discord"), partial(allowed, settings, store.people)
+        ),
         lambda settings: Crowd(
             config.listed(settings.discord_owner_users), config.listed(settings.discord_whitelisted_users)
         ),

@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 
 import discord
 
-from essence.dialogue import Message
+from essence.dialogue import Address, Message
 from essence.services.discord.addresses import moment
 from essence.services.discord.directory import Place, Room
 
 FARTHEST_BACK = timedelta(hours=24)
-"""Of channels of servers, where most of what is said is not for June; private conversations are read from their end."""
+"""Of channels of servers, where most of what is said is not for June, and of private conversations that June has no
+message of; all others are read from their end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,9 @@ class Gap:
         self._stretches = dict(stretches)
         self._planned.set()
 
-    @property
-    def closed(self) -> bool:
-        """Whether everything was read."""
-        return self.planned and not self._stretches
+    def add(self, channel_id: str, stretch: Stretch) -> None:
+        """Something that was found later; nothing may have come in this channel that does not wait for this gap."""
+        self._stretches[channel_id] = stretch
 
     def holds(self, channel_id: str) -> bool:
         """Whether what comes in this channel has to wait."""
@@ -81,6 +81,12 @@ def stretches(newest: Sequence[Message], rooms: Iterable[Room], now: datetime) -
     for channel_id in by_room.keys() - found.keys():
         found[channel_id] = Stretch(by_room[channel_id].place, edge)
     return {name: one for name, one in found.items() if _has_more(by_room.get(name), one)}
+
+
+def unheard_of(channel_id: str, now: datetime) -> Stretch:
+    """What must be read of a private conversation that June has no message of. `now`: aware UTC."""
+    place = Place(Address("discord", channel_id), private=True)
+    return Stretch(place, discord.utils.time_snowflake(now - FARTHEST_BACK))
 
 
 def _known(newest: Sequence[Message], farthest: int) -> Iterator[tuple[str, Stretch]]:

@@ -19,10 +19,12 @@ from essence.errors import ConfigError, JuneError, NotAllowed
 from essence.ports import Receive
 from essence.services.discord.addresses import ordinary, point_sdk, room, snowflake
 from essence.services.discord.directory import Directory
+from essence.services.discord.doors import Allowed, Doors
 from essence.services.discord.files import Files
+from essence.services.discord.gaps import Known, Newest
 from essence.services.discord.gateway import keep_connected
 from essence.services.discord.histories import Histories
-from essence.services.discord.intake import Intake, Newest, Sources
+from essence.services.discord.intake import Intake, Sources
 from essence.services.discord.interactions import Interactions
 from essence.services.discord.outgoing import TEXT_UNITS, Outgoing
 from essence.services.discord.refusals import KEY_MALFORMED, KEY_MISSING
@@ -56,13 +58,16 @@ class _Parts:
 class DiscordChannel:
     """An async context manager. Entering it asks Discord nothing; `listen` connects."""
 
-    def __init__(self, settings: DiscordService, commands: Sequence[tuple[str, str]], newest: Newest) -> None:
+    def __init__(
+        self, settings: DiscordService, commands: Sequence[tuple[str, str]], newest: Newest, allowed: Allowed
+    ) -> None:
         """Nothing is opened yet.
 
         Args:
             settings: Token and addresses.
             commands: Name and description of each slash command; they take one optional text.
             newest: The last message of each conversation that June has: from there on histories are read.
+            allowed: Who may talk to June: their private conversations are looked for, if she has no message of them.
 
         Raises:
             ConfigError: There is no token, or it can't be one.
@@ -72,7 +77,7 @@ class DiscordChannel:
             raise ConfigError(KEY_MISSING)
         if not (self._token.isascii() and self._token.isprintable()) or " " in self._token:
             raise ConfigError(KEY_MALFORMED)
-        self._settings, self._commands, self._newest = settings, commands, newest
+        self._settings, self._commands, self._newest, self._allowed = settings, commands, newest, allowed
         self._troubles: Counter[str] = Counter()
         self._open: _Parts | None = None
 
@@ -113,7 +118,8 @@ class DiscordChannel:
     async def listen(self, receive: Receive) -> None:
         parts = self._parts
         histories = Histories(parts.rest, self._troubles)
-        sources = Sources(parts.directory, histories, parts.interactions, self._newest)
+        known = Known(parts.directory, self._newest, self._allowed, Doors(parts.rest, self._troubles))
+        sources = Sources(parts.directory, histories, parts.interactions, known)
         try:
             async with asyncio.TaskGroup() as tasks:
                 intake = Intake(tasks, receive, sources, self._troubles)

@@ -93,8 +93,7 @@ class Directory:
         """
         channel_id = str(raw["channel_id"])
         if "guild_id" not in raw:
-            alone = raw.get("context", _WITH_A_BOT) == _WITH_A_BOT
-            return Place(Address("discord", channel_id), private=alone)
+            return Place(Address("discord", channel_id), private=in_private_with(raw) is not None)
         parent_id = _parent_of(raw.get("channel"))
         if parent_id is None:
             parent_id = await self._parent_id(channel_id)
@@ -119,6 +118,13 @@ class Directory:
             if error.retryable:
                 raise
             return ""  # hidden or gone: then it can't be answered in either
+
+
+def in_private_with(raw: Json) -> str | None:
+    """Id of the person who wrote or used something where June and they are alone; None elsewhere."""
+    if "guild_id" in raw or raw.get("context", _WITH_A_BOT) != _WITH_A_BOT:
+        return None
+    return str((raw.get("author") or raw["user"])["id"])
 
 
 def _parent_of(channel: Json | None) -> str | None:

@@ -1,11 +1,15 @@
 """Slash commands and buttons: offered, answered at once so that Discord waits, and answered in full later.
 
 Discord's documentation, "Receiving and Responding to Interactions": the first answer within 3 s, further ones within
-15 min, both by the interaction's own token.
+15 min, both by the interaction's own token. Discord forgets an interaction once it is answered, and no history tells of
+it, so June keeps it first. If that takes too long she says so, and what to do: whatever happens to her then, the person
+has seen an end.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +22,20 @@ from essence.services.discord.rest import Json, Rest
 
 COMMAND, COMPONENT = 2, 3
 """Types of interactions; Discord's documentation, "Interaction Type"."""
-_SHOWS_THINKING, _SHOWS_NOTHING = 5, 6  # "Interaction Callback Type"
-_FIRST_ANSWER_S, _ATTEMPTS = 1.4, 2
+_SAYS, _SHOWS_THINKING, _SHOWS_NOTHING = 4, 5, 6  # "Interaction Callback Type"
+KEEP_S = 1.0
+"""How long an interaction may take to be kept before its person is told that it is not."""
+_FIRST_ANSWER_S, _ATTEMPTS = 0.9, 2
 _TOKEN_S = 14 * 60.0
 _MOST_OPEN = 1000
 _TEXT = 3  # "Application Command Option Type"
 _EVERYWHERE = [0, 1]  # "Interaction Context Types": in servers, and in private with June
 _EPHEMERAL = 1 << 6  # "Message Flags": for one person alone
 _MOST_DESCRIPTION_CHARS = 100
+_NOT_KEPT = (
+    "⏳ I have not been able to write this down yet. I answer as soon as I can; if no answer comes in a few minutes, "
+    "{do} again."
+)
 
 
 @dataclass(slots=True)
@@ -37,6 +47,10 @@ class Open:
     token: str = field(repr=False)
     first_key: str | None = None
     """Of the message that stands in the place of "June is thinking …"; None: nothing does."""
+    kept: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when June will not forget it."""
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when Discord knows that June has it, or can't be told: nothing more can be said before."""
 
     @property
     def path(self) -> str:
@@ -66,16 +80,16 @@ class Interactions:
             self._troubles["commands refused"] += 1
             observe.logger().error("commands_refused", code=error.code, error=str(error))
 
-    def began(self, raw: Json) -> bool:
-        """Remember an interaction; False for one that is known already, since events may come twice."""
+    def began(self, raw: Json) -> Open | None:
+        """Remember an interaction; None for one that is known already, since events may come twice."""
         message_id = _message_id(raw)
         if message_id in self._open:
-            return False
+            return None
         token, application_id = str(raw["token"]), str(raw["application_id"])
-        self._open[message_id] = Open(application_id, self._clock() + _TOKEN_S, token)
+        opened = self._open[message_id] = Open(application_id, self._clock() + _TOKEN_S, token)
         while len(self._open) > _MOST_OPEN:
             self._open.popitem(last=False)
-        return True
+        return opened
 
     def find(self, message_id: str | None) -> Open | None:
         """What can be answered by this id of a message; None: nothing, or no more."""
@@ -85,18 +99,29 @@ class Interactions:
             return None
         return found
 
+    async def answerable(self, message_id: str | None) -> Open | None:
+        """As `find`, once Discord has been told of it."""
+        if (found := self.find(message_id)) is not None:
+            await found.told.wait()
+        return self.find(message_id)
+
     def forget(self, message_id: str) -> None:
         """It can't be answered any more."""
         self._open.pop(message_id, None)
 
-    async def answer_at_once(self, raw: Json) -> None:
-        """Tell Discord within its 3 s that an answer will come. A failure is counted, and ordinary messages answer."""
-        kind = _SHOWS_THINKING if raw["type"] == COMMAND else _SHOWS_NOTHING
+    async def answer_in_time(self, raw: Json, opened: Open) -> None:
+        """Tell Discord within its 3 s that June has it, or the person that she can't keep it yet.
+
+        A failure is counted, and ordinary messages answer.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(opened.kept.wait(), KEEP_S)
+        body = _acknowledgement(raw["type"]) if opened.kept.is_set() else _not_kept(raw["type"])
         path = f"/interactions/{raw['id']}/{raw['token']}/callback"
         error: JuneError = Unreachable("")
         for _ in range(_ATTEMPTS):
             try:
-                answer = await self._rest.request("POST", path, {"type": kind}, deadline_s=_FIRST_ANSWER_S)
+                answer = await self._rest.request("POST", path, body, deadline_s=_FIRST_ANSWER_S)
             except JuneError as failure:
                 error = failure
                 continue
@@ -118,7 +143,9 @@ class Interactions:
             InvalidInput: It can't be answered any more.
             JuneError: As `Rest.request`.
         """
-        found = self.find(message_id)
+        if (opened := self.find(message_id)) is not None:
+            opened.kept.set()  # what it asked for has been decided
+        found = await self.answerable(message_id)
         if found is None:
             self._troubles["button answered too late"] += 1
             raise InvalidInput("The button was tapped too long ago to be answered.")
@@ -128,6 +155,17 @@ class Interactions:
 
 def _message_id(raw: Json) -> str:
     return f"{'slash' if raw['type'] == COMMAND else 'press'}-{raw['id']}"
+
+
+def _acknowledgement(kind: int) -> Json:
+    return {"type": _SHOWS_THINKING if kind == COMMAND else _SHOWS_NOTHING}
+
+
+def _not_kept(kind: int) -> Json:
+    """Of a command, where its answer will stand; of a button, for the one who tapped it."""
+    if kind == COMMAND:
+        return {"type": _SAYS, "data": {"content": _NOT_KEPT.format(do="use the command")}}
+    return {"type": _SAYS, "data": {"content": _NOT_KEPT.format(do="tap the button"), "flags": _EPHEMERAL}}
 
 
 # --- what is offered

@@ -74,7 +74,7 @@ class Outgoing:
         if answer.status >= 400 and answer.code in (NO_VOICE_HERE, MISSING_PERMISSIONS):
             attachment = {"id": 0, "filename": FILE_NAME}
             answer = await self._create(channel_id, {"attachments": [attachment]} | about, reply.voice)
-        if (open_ := self._interactions.find(reply.reply_to_id)) is not None and answer.status < 400:
+        if (open_ := await self._interactions.answerable(reply.reply_to_id)) is not None and answer.status < 400:
             await self._end_thinking(open_)
         return _message(answer)
 
@@ -90,7 +90,7 @@ class Outgoing:
     async def _through_interaction(self, reply: Reply, key: str) -> Json | None:
         """Answer a slash command where it was used; None where that can't be done (any more)."""
         message_id = reply.reply_to_id or ""
-        found = self._interactions.find(message_id) if message_id.startswith("slash-") else None
+        found = await self._interactions.answerable(message_id) if message_id.startswith("slash-") else None
         if found is None:
             return None
         if found.first_key in (None, key):

@@ -16,7 +16,7 @@ Common to all roles:
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from essence.audio import Pcm
@@ -328,11 +328,16 @@ class Inbox(Protocol):
         """Give back what this worker holds: for a process that starts again under the id of its dead self."""
         ...
 
-    async def settle(self, key: str, outcome: Outcome, reason: str = "") -> bool:
+    async def settle(self, key: str, outcome: Outcome, reason: str = "", *, reply: Reply | None = None) -> bool:
         """End a message without a claim, as `/stop` and the watchdog do; whoever holds it gets Conflict.
 
-        False if it has ended or is unknown.
+        `reply`: kept with it, as the part `{key}:w0`, which tells of the end. False if it has ended or is unknown, and
+        nothing is kept.
         """
+        ...
+
+    async def put_off(self, platform: Platform, by: timedelta) -> None:
+        """Move the deadlines of a platform's open messages: time in which nobody could have seen an end of them."""
         ...
 
     async def waiting(self, address: Address, *, limit: int = 100) -> tuple[Message, ...]:

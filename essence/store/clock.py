@@ -1,15 +1,15 @@
 """Two clocks: one for what people see, one for leases.
 
-Deadlines, retries and retention go by the wall clock (UTC), since they must outlive a restart of the machine. If it
-jumps, they come early or late by the jump, and nothing else happens.
+Deadlines and retention go by the wall clock (UTC), since they must outlive a restart of the machine. If it jumps, they
+come early or late by the jump, and nothing else happens; `essence.chat.watchdog` gives back what a jump took.
 
-Leases must neither end all at once nor last for days when somebody sets the clock. With SQLite all workers are on one
-machine, so leases go by its monotonic clock, which Python keeps system-wide: it never jumps, and it restarts with the
-machine. With PostgreSQL the workers may be on many machines, so leases go by the server's clock, one for all.
-Either way a lease holds while `granted ≤ now < until`: one that was granted in the future is from before a restart or
-a jump, and counts for nothing. So the clock is read after a transaction has got its locks: one that was read before
-would take what another was granted in between for a grant of the future. A lease that ends too early costs work, not
-correctness: its fence is checked.
+Leases, and the pauses before another try, must neither end all at once nor last for days when somebody sets the clock.
+With SQLite all workers are on one machine, so leases go by its monotonic clock, which Python keeps system-wide: it
+never jumps, and it restarts with the machine. With PostgreSQL the workers may be on many machines, so leases go by the
+server's clock, one for all. Either way a lease holds while `granted ≤ now < until`: one that was granted in the future
+is from before a restart or a jump, and counts for nothing. So the clock is read after a transaction has got its locks:
+one that was read before would take what another was granted in between for a grant of the future. A lease that ends
+too early costs work, not correctness: its fence is checked.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Select, select, update
+from sqlalchemy import BigInteger, Connection, Executable, Select, select, type_coerce, update
 
 from essence.dialogue import Address, Backlog, Claim, Message, Outcome, Platform, Reply, Sound
 from essence.errors import JuneError
@@ -31,7 +31,7 @@ from essence.store.line import (
 )
 from essence.store.outbox import keep_part
 from essence.store.records import message_json, message_of, storable
-from essence.store.tables import PLATFORMS, chat_of, chats, inbox, is_open, person_of
+from essence.store.tables import PLATFORMS, address_of, chat_of, chats, inbox, is_open, person_of
 
 _BYTES_A_SECOND = 4000
 """Of a voice message whose length the platform doesn't tell: Opus at some 32 kbit/s."""
@@ -212,12 +212,25 @@ class DurableInbox:
         if await self._database.run(end):
             self._bell.ring(claim.message.address.platform)
 
-    async def settle(self, key: str, outcome: Outcome, reason: str = "") -> bool:
-        at, why = self._clock.now(), storable(reason)
-        settled = await self._database.run(lambda connection: settle(connection, key, outcome, why, at))
+    async def settle(self, key: str, outcome: Outcome, reason: str = "", *, reply: Reply | None = None) -> bool:
+        at, why, platform = self._clock.now(), storable(reason), key.partition(":")[0]
+
+        def end(connection: Connection) -> bool:
+            chat = settle(connection, key, outcome, why, at)
+            if chat is not None and reply is not None:
+                keep_part(connection, f"{key}:w0", address_of(chat), reply)
+            return chat is not None
+
+        settled = await self._database.run(end)
         if settled:  # the conversation may be free again
-            self._bell.ring(key.partition(":")[0])
+            self._bell.ring(platform)
+            self._outgoing.ring(platform)
         return settled
+
+    async def put_off(self, platform: Platform, by: timedelta) -> None:
+        later = type_coerce(inbox.c.deadline_at, BigInteger) + by // timedelta(microseconds=1)
+        change = update(inbox).where(is_open, inbox.c.platform == platform).values(deadline_at=later)
+        await self._database.run(lambda connection: connection.execute(change))
 
     async def waiting(self, address: Address, *, limit: int = 100) -> tuple[Message, ...]:
         line = (inbox.c.sent_at, inbox.c.id)

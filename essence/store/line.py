@@ -162,21 +162,21 @@ def hold(connection: Connection, claim: Claim) -> None:
         raise lost(claim)
 
 
-def settle(connection: Connection, key: str, outcome: Outcome, reason: str, at: datetime) -> bool:
-    """End a message whoever holds it; False if it has ended or is unknown."""
-    chat = connection.scalar(_CHAT_OF_KEY, {"p_key": key})
+def settle(connection: Connection, key: str, outcome: Outcome, reason: str, at: datetime) -> str | None:
+    """End a message whoever holds it; returns its conversation, None if it has ended or is unknown."""
+    chat: str | None = connection.scalar(_CHAT_OF_KEY, {"p_key": key})
     if chat is None:
-        return False
+        return None
     # The conversation first: every transaction locks it before its messages.
     fence = connection.scalar(TOUCH, {"p_chat": chat, "p_at": at})
     ended = connection.execute(END, {"p_key": key, "p_outcome": outcome, "p_reason": reason, "p_at": at}).first()
     if ended is None:
-        return False
+        return None
     if ended.fence == fence:
         connection.execute(_DROP, {"p_chat": chat})
     else:
         connection.execute(LOSE, {"p_chat": chat, "p_count": 1})
-    return True
+    return chat
 
 
 def lost(claim: Claim) -> Conflict:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -60,17 +61,6 @@ _SENT = (
     )
     .returning(_has_more)
 )
-_FAILED = (
-    update(outbox)
-    .where(outbox.c.key == bindparam("p_key"), is_unsettled)
-    .values(**_NOT_SENDING, state=bindparam("p_state"), why=bindparam("p_why"))
-    .values(
-        retry_at=bindparam("p_retry_at", type_=Utc),
-        settled_at=bindparam("p_settled_at", type_=Utc),
-        doubtful=or_(outbox.c.doubtful, bindparam("p_doubtful", type_=Boolean)),
-    )
-    .returning(_has_more)
-)
 
 
 class DurableOutbox:
@@ -83,9 +73,10 @@ class DurableOutbox:
         self._lease = database.lease_clock
         self._uncertain = _uncertain(database.lease_clock)
         self._start = _start(database.lease_clock)
-        self._start_due = _start_due(self._start, self._uncertain)
+        self._start_due = _start_due(self._start, self._uncertain, database.lease_clock)
         self._keep_sending = _keep_sending(database.lease_clock)
-        self._due = _due(self._uncertain)
+        self._failed = _failed(database.lease_clock)
+        self._due = _due(self._uncertain, database.lease_clock)
 
     async def intend(self, key: str, to: Address, reply: Reply, *, under: Claim | None = None) -> bool:
         def keep(connection: Connection) -> bool:
@@ -111,10 +102,9 @@ class DurableOutbox:
             state = connection.scalar(self._keep_sending[connection.dialect.name], keeping)
             if state is not None:  # a new part
                 return _new(row, to, reply) if state == "sending" else None
-            known = connection.execute(self._start_due, {"p_key": key, "p_at": now} | sending).first()
+            known = connection.execute(self._start_due, {"p_key": key} | sending).first()
             return None if known is None else part_of(known)
 
-        now = self._clock.now()
         return await self._database.run(keep_or_start)
 
     async def sending(self, key: str, *, sender_id: str, lease_s: float) -> Part:
@@ -138,15 +128,16 @@ class DurableOutbox:
         await self._change(key, _SENT, values)
 
     async def failed(self, key: str, why: str, *, retry_at: datetime | None, doubtful: bool = False) -> None:
-        final = retry_at is None
-        values = {
+        final, now = retry_at is None, self._clock.now()
+        values: dict[str, object] = {
             "p_why": storable(why),
             "p_state": "given_up" if final else "failed",
             "p_retry_at": retry_at,
-            "p_settled_at": self._clock.now() if final else None,
+            "p_pause_s": 0.0 if retry_at is None else (retry_at - now).total_seconds(),
+            "p_settled_at": now if final else None,
             "p_doubtful": doubtful,
         }
-        await self._change(key, _FAILED, values)
+        await self._change(key, self._failed, values | self._lease.read())
 
     async def _change(self, key: str, change: ReturningUpdate[Any], values: Mapping[str, object]) -> None:
         keyed = {**values, "p_key": key}
@@ -188,7 +179,7 @@ class DurableOutbox:
         return tuple(part_of(row) for row in rows)
 
     async def _pending(self, platform: Platform, limit: int) -> Sequence[Row[Any]]:
-        values = {"p_platform": platform, "p_at": self._clock.now(), "p_limit": limit}
+        values = {"p_platform": platform, "p_limit": limit}
         return await self._database.run(
             lambda connection: connection.execute(self._due, values | self._lease.read()).all()
         )
@@ -197,6 +188,25 @@ class DurableOutbox:
 def _over(lease: LeaseClock) -> ColumnElement[bool]:
     """A request was about to leave, and its sender's time has passed."""
     return and_(outbox.c.state == "sending", lease.over(outbox.c.granted_s, outbox.c.until_s))
+
+
+def _failed(lease: LeaseClock) -> ReturningUpdate[Any]:
+    """Until its next try a part rests under a lease that nobody holds: a wall clock that is set moves no retry."""
+    return (
+        update(outbox)
+        .where(outbox.c.key == bindparam("p_key"), is_unsettled)
+        .values(
+            state=bindparam("p_state"),
+            why=bindparam("p_why"),
+            sender=None,
+            granted_s=lease.now_s,
+            until_s=lease.now_s + bindparam("p_pause_s", type_=Double),
+            retry_at=bindparam("p_retry_at", type_=Utc),
+            settled_at=bindparam("p_settled_at", type_=Utc),
+            doubtful=or_(outbox.c.doubtful, bindparam("p_doubtful", type_=Boolean)),
+        )
+        .returning(_has_more)
+    )
 
 
 def _uncertain(lease: LeaseClock) -> ColumnElement[bool]:
@@ -221,7 +231,7 @@ def _start(lease: LeaseClock) -> ReturningUpdate[Any]:
     )
 
 
-def _first_and_due(uncertain: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
+def _first_and_due(uncertain: ColumnElement[bool], lease: LeaseClock) -> tuple[ColumnElement[bool], ...]:
     """The first unsettled part of a conversation, where it may be sent now."""
     earlier = outbox.alias("earlier")
     behind = (
@@ -229,22 +239,23 @@ def _first_and_due(uncertain: ColumnElement[bool]) -> tuple[ColumnElement[bool],
         .where(earlier.c.chat == outbox.c.chat, earlier.c.settled_at.is_(None), earlier.c.id < outbox.c.id)
         .exists()
     )
-    retry = and_(outbox.c.state == "failed", outbox.c.retry_at <= bindparam("p_at", type_=Utc))
+    rested = func.coalesce(lease.over(outbox.c.granted_s, outbox.c.until_s), true())
+    retry = and_(outbox.c.state == "failed", rested)
     return is_unsettled, ~behind, or_(outbox.c.state == "intended", retry, uncertain)
 
 
-def _due(uncertain: ColumnElement[bool]) -> Select[Any]:
+def _due(uncertain: ColumnElement[bool], lease: LeaseClock) -> Select[Any]:
     return (
         select(outbox, uncertain)
-        .where(outbox.c.platform == bindparam("p_platform"), *_first_and_due(uncertain))
+        .where(outbox.c.platform == bindparam("p_platform"), *_first_and_due(uncertain, lease))
         .order_by(outbox.c.id)
         .limit(bindparam("p_limit"))
     )
 
 
-def _start_due(start: ReturningUpdate[Any], uncertain: ColumnElement[bool]) -> ReturningUpdate[Any]:
+def _start_due(start: ReturningUpdate[Any], uncertain: ColumnElement[bool], lease: LeaseClock) -> ReturningUpdate[Any]:
     """Of a part that is kept already."""
-    return start.where(*_first_and_due(uncertain))
+    return start.where(*_first_and_due(uncertain, lease))
 
 
 def _keep_sending(lease: LeaseClock) -> dict[str, Any]:

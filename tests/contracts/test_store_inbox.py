@@ -215,6 +215,28 @@ async def test_the_watchdog_sees_what_has_no_end_by_its_deadline(store, clock):
     assert await store.inbox.overdue() == ()
 
 
+async def test_what_is_settled_may_be_told_with_it_and_only_if_it_had_no_end(store):
+    await store.inbox.receive(note(1))
+    assert await store.inbox.settle(note(1).key, "failed", "overdue", reply=Reply("Too late."))
+    assert not await store.inbox.settle(note(1).key, "failed", "overdue", reply=Reply("Too late again."))
+    (part,) = await store.outbox.parts(note(1).key)
+    assert (part.key, part.to, part.reply.text, part.state) == (f"{note(1).key}:w0", HERE, "Too late.", "intended")
+
+
+async def test_deadlines_of_open_messages_are_put_off_platform_by_platform(store, clock):
+    for message in (note(1), note(2, THERE), note(3, Address("discord", "7"))):
+        await store.inbox.receive(message)
+    await store.inbox.settle(note(2, THERE).key, "answered")
+    await store.inbox.put_off("telegram", timedelta(seconds=10))
+    clock.pass_s(60)
+    assert await store.inbox.overdue() == (note(3, Address("discord", "7")),)
+    assert (await store.inbox.claim("w", lease_s=5, platform="telegram")).deadline_at == clock.wall + timedelta(
+        seconds=10
+    )
+    clock.pass_s(10)
+    assert note(1) in await store.inbox.overdue()
+
+
 async def test_the_backlog_counts_each_conversation_and_its_age(store, clock):
     await store.inbox.receive(note(1, THERE))
     clock.pass_s(5)

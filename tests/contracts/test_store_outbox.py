@@ -149,6 +149,17 @@ async def test_a_failed_part_is_due_again_at_its_time_and_holds_back_what_follow
     assert not (await begin(store)).doubtful
 
 
+@pytest.mark.parametrize("jump_s", [-3600, 3600])
+async def test_a_wall_clock_that_is_set_moves_no_retry(store, clock, jump_s):
+    await store.outbox.intend(key(0), HERE, Reply("x"))
+    await begin(store)
+    await store.outbox.failed(key(0), "502", retry_at=clock.wall + timedelta(seconds=7))
+    clock.wall += timedelta(seconds=jump_s)
+    assert await pending(store) == []
+    clock.pass_s(7)
+    assert await pending(store) == [key(0)]
+
+
 async def test_a_part_that_is_given_up_lets_the_next_one_go(store):
     for number in range(2):
         await store.outbox.intend(key(number), HERE, Reply(str(number)))

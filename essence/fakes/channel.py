@@ -260,7 +260,7 @@ class Talker:
 
     async def edits(self, message: Message, text: str) -> Message:
         """Change what one wrote."""
-        return self._send(replace(message, text=text, version=self._channel._new_id()))  # noqa: SLF001 - of this module
+        return self._send(replace(message, text=text, version=self._channel.new_id()))
 
     async def presses(self, sent: Sent, label: str) -> Message:
         """Tap a button of June's.

@@ -20,7 +20,7 @@ from essence.commands.terminal import out
 from essence.errors import InvalidInput, JuneError
 
 if TYPE_CHECKING:
-    from essence.fakes.discord import Deed, DiscordServer, Person, Post
+    from essence.fakes.discord import Channel, Deed, DiscordServer, Person, Post
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -28,12 +28,18 @@ VOICE_HZ = 48_000
 _KEEP = 1_000
 """Requests and messages that are remembered; a demonstration may run for days."""
 _HELP = """\
-Type something to say it to the bot in private, or /command name=value to use one of its slash commands.
+Type something to say it to the bot, or /command TEXT to use a slash command
+(/command name=value where it has several options).
   :voice FILE     send a voice message (any sound file)
   :file FILE      send a file
   :edit TEXT      change what you said last
   :react EMOJI    react to the bot's last message
   :press ID       press a button of the bot's last message
+  :mention TEXT   say something that names the bot
+  :reply TEXT     answer the bot's last message
+  :server NAME    go to a channel of a new server with the bot
+  :thread NAME    go to a new thread of that channel
+  :back           return to the private conversation
   :drop           cut the bot's connection to the gateway
   :lose           end its session, so that it can't resume
   :429 SECONDS    refuse its next request
@@ -62,22 +68,35 @@ async def _talk(port: int, name: str) -> None:
     # Here rather than above: `--help` needs none of it.
     from essence.fakes.discord import DiscordServer
 
-    async with DiscordServer(port, keep=_KEEP) as discord:
-        screen = Screen(discord, discord.user(name))
-        out.print(_instructions(discord), soft_wrap=True)
+    try:
+        server = DiscordServer(port, keep=_KEEP)
+    except OSError as error:
+        raise InvalidInput(f"Port {port} is taken. Choose another with --port, or 0 for a free one.") from error
+    async with server as discord:
+        person = discord.user(name)
+        screen = Screen(discord, person)
+        out.print(_environment(discord, person), markup=False, soft_wrap=True)
         out.print(_HELP, markup=False)
         discord.watch(screen.show)
         await screen.obey(_lines())
 
 
-def _instructions(discord: DiscordServer) -> str:
-    return (
-        f"REST     {discord.api_url}\nGateway  {discord.gateway_url}\nFiles    {discord.cdn_url}\n"
-        f"Token    {discord.token}\n\n"
-        "A bot on discord.py is pointed at it by three lines before it starts:\n"
-        f'  discord.http.Route.BASE = "{discord.api_url}"\n'
-        f'  discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL("{discord.gateway_url}")\n'
-        f'  discord.Asset.BASE = "{discord.cdn_url}"\n'
+def _environment(discord: DiscordServer, person: Person) -> str:
+    return "\n".join(
+        (
+            "Start June in another terminal:",
+            f"  export DISCORD_TOKEN={discord.token}",
+            f"  export DISCORD_API_URL={discord.api_url}",
+            f"  export DISCORD_GATEWAY_URL={discord.gateway_url}",
+            f"  export DISCORD_OWNER_USERS={person.user_id}",
+            "  python -m essence discord",
+            "",
+            "Any other bot on discord.py is pointed here by three lines before it starts:",
+            f'  discord.http.Route.BASE = "{discord.api_url}"',
+            f'  discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL("{discord.gateway_url}")',
+            f'  discord.Asset.BASE = "{discord.cdn_url}"',
+            "",
+        )
     )
 
 
@@ -103,6 +122,8 @@ class Screen:
 
     def __init__(self, discord: DiscordServer, person: Person) -> None:
         self._discord, self._person = discord, person
+        self._where: Channel | None = None
+        """None: in private."""
         self._mine: Post | None = None
         self._theirs: Post | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="june-fake-discord-"))
@@ -112,6 +133,11 @@ class Screen:
             "edit": self._edit,
             "react": self._react,
             "press": self._press,
+            "server": self._server,
+            "thread": self._thread,
+            "reply": self._reply,
+            "mention": self._mention,
+            "back": self._back,
             "drop": self._drop,
             "lose": self._lose,
             "429": self._too_many,
@@ -135,7 +161,7 @@ class Screen:
             elif line.startswith("/"):
                 await self._command(line[1:])
             else:
-                self._mine = await self._person.says(line)
+                self._mine = await self._person.says(line, self._where)
         except (JuneError, Refused, OSError, ValueError) as error:  # a slip of the person's, told and forgotten
             out.print(f"[red]{type(error).__name__}:[/red] ", end="")
             out.print(str(error), markup=False)
@@ -170,18 +196,25 @@ class Screen:
 
     async def _command(self, line: str) -> None:
         name, *words = shlex.split(line)
-        await self._person.uses(name, dict(_option(word) for word in words))
+        await self._person.uses(name, self._options(name, words), self._where)
+
+    def _options(self, name: str, words: list[str]) -> dict[str, str | int]:
+        """Words without a name fill the option of a command that has just one."""
+        known = {one["name"]: one.get("options", ()) for one in self._discord.commands.offered(None)}
+        if len(known.get(name, ())) == 1 and words and "=" not in words[0]:
+            return {known[name][0]["name"]: " ".join(words)}
+        return dict(_option(word) for word in words)
 
     async def _voice(self, path: str) -> None:
         from essence.audio import decode, encode_voice
 
         note = await asyncio.to_thread(lambda: encode_voice(decode(Path(path), rate=VOICE_HZ)))
-        self._mine = await self._person.sends_voice(note.data, note.duration_s, note.waveform)
+        self._mine = await self._person.sends_voice(note.data, note.duration_s, note.waveform, self._where)
 
     async def _file(self, path: str) -> None:
         data = await asyncio.to_thread(Path(path).read_bytes)
         media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        self._mine = await self._person.sends_file(data, Path(path).name, media_type)
+        self._mine = await self._person.sends_file(data, Path(path).name, media_type, where=self._where)
 
     async def _edit(self, text: str) -> None:
         if self._mine is None:
@@ -198,6 +231,28 @@ class Screen:
         if self._theirs is None:
             raise InvalidInput("The bot has said nothing yet.")
         return self._theirs
+
+    async def _server(self, name: str) -> None:
+        guild = self._discord.guild(name or "Home", self._person)
+        self._where = guild.channel("general")
+
+    async def _thread(self, name: str) -> None:
+        if self._where is None:
+            raise InvalidInput("Threads are opened in servers. Type :server first.")
+        self._where = await self._person.opens_thread(name or "Plans", self._where)
+
+    async def _reply(self, text: str) -> None:
+        from essence.fakes.discord import Channel
+
+        answered = self._last()
+        where = Channel(self._discord.world, answered.channel_id)
+        self._mine = await self._person.says(text, where, reply_to=answered)
+
+    async def _mention(self, text: str) -> None:
+        self._mine = await self._person.says(f"{self._discord.mention} {text}", self._where)
+
+    async def _back(self, _: str) -> None:
+        self._where = None
 
     async def _drop(self, _: str) -> None:
         await self._discord.gateway.drop()

@@ -23,9 +23,11 @@ _MESSAGE = re.compile(r"(?:slash-|press-)?([0-9]{1,20})(?:\..*|~.*)?", re.ASCII 
 def point_sdk(settings: DiscordService) -> None:
     """Bring discord.py to the servers that the settings name; it keeps its addresses in these class attributes.
 
-    Its log is kept to warnings: below, it tells what people wrote and the tokens of interactions.
+    Its log is kept to warnings: below, it tells what people wrote and the tokens of interactions. A lost connection it
+    tells of by a page of traceback for each try; June has a line of her own for that.
     """
     logging.getLogger("discord").setLevel(logging.WARNING)
+    logging.getLogger("discord.client").setLevel(logging.CRITICAL)
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # June needs no calls, so nobody need hear it
     defaults = DiscordService.model_fields
     if settings.discord_api_url != defaults["discord_api_url"].default:

@@ -90,10 +90,13 @@ class Intake:
         """The session goes on, and nothing was missed."""
         self._from.directory.connected = True
         self._troubles["resumed"] += 1
+        observe.logger().info("gateway_resumed")
 
     def parted(self) -> None:
         """There is no connection."""
-        self._troubles["gateway closed"] += self._from.directory.connected
+        if self._from.directory.connected:
+            self._troubles["gateway closed"] += 1
+            observe.logger().warning("gateway_closed")
         self._from.directory.connected = False
 
     def all_there(self) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -7,7 +8,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from essence.__main__ import main
 from essence.commands.fake_discord import Screen
+from essence.config import DiscordService
 from essence.fakes.discord import DiscordServer
 
 NOTE = Path(__file__).parents[3] / "demo/question.ogg"
@@ -78,6 +81,8 @@ async def test_a_fault_that_was_asked_for_meets_the_next_request(discord, ann):
         (":voice /nothing.ogg", "There is no file"),
         (":file /nothing", "No such file"),
         (":edit x", "said nothing yet"),
+        (":thread x", "Type :server first"),
+        (":reply x", "The bot has said nothing yet"),
         (":press x", "The bot has said nothing yet"),
         (":429 soon", "soon"),
         (":nonsense", ":quit"),
@@ -89,11 +94,56 @@ async def test_a_slip_is_told_and_the_talk_goes_on(discord, ann, capsys, line, s
     assert [post.text for post in ann.dm.posts()] == ["hello"]
 
 
-def test_the_command_says_how_to_point_a_bot_at_it_and_ends_with_its_input():
+async def test_the_words_after_a_command_fill_its_only_option(discord, ann):
+    option = {"type": 3, "name": "text", "description": "What to say."}
+    url = f"{discord.api_url}/applications/{discord.world.application_id}/commands"
+    body = {"name": "echo", "description": "Says it.", "options": [option]}
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bot {discord.token}"}) as session:
+        await session.post(url, json=body)
+    heard = []
+    discord.world.listeners.append(heard.append)
+    await typed(Screen(discord, ann), "/echo well said", "/echo text=short", "/echo")
+    options = [event.data["data"].get("options", []) for event in heard]
+    assert [[one["value"] for one in given] for given in options] == [["well said"], ["short"], []]
+
+
+async def test_a_person_talks_in_a_server_and_its_thread_and_comes_back(discord, ann):
+    heard = []
+    discord.world.listeners.append(lambda event: heard.append(event.data) if event.name == "MESSAGE_CREATE" else None)
+    await typed(Screen(discord, ann), ":server Home", ":mention hello", ":thread Plans", "in here", ":back", "alone")
+    first, second, third = heard
+    assert (first["content"], "guild_id" in first) == (f"{discord.mention} hello", True)
+    assert discord.world.channels[second["channel_id"]]["parent_id"] == first["channel_id"]
+    assert third["channel_id"] == ann.dm.channel_id
+
+
+async def test_a_reply_goes_to_where_the_bots_last_message_is(discord, ann):
+    screen = Screen(discord, ann)
+    discord.watch(screen.show)
+    await post(discord, ann.dm.channel_id, {"content": "what is up?"})
+    await typed(screen, ":server Home", ":reply not much")
+    question, answer = ann.dm.posts()
+    assert answer.json["message_reference"]["message_id"] == question.message_id
+
+
+def test_the_command_prints_what_june_is_started_with_and_ends_with_its_input():
     command = [sys.executable, "-m", "essence", "fake-discord", "--port", "0"]
     done = subprocess.run(command, input="hello\n", capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "discord.http.Route.BASE" in done.stdout
+    printed = [line.split()[1].partition("=") for line in done.stdout.splitlines() if "export" in line]
+    settings = DiscordService.model_validate({name.lower(): value for name, _, value in printed})
+    assert settings.discord_api_url.startswith("http://127.0.0.1:")
+    assert settings.discord_gateway_url.startswith("ws://127.0.0.1:")
+    assert settings.discord_owner_users.isdecimal()
+    assert settings.discord_token
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_do(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["fake-discord", "--port", str(port)]) == 1
+    assert f"Port {port} is taken. Choose another with --port" in capsys.readouterr().err
 
 
 def test_without_aiohttp_the_command_says_what_to_install():

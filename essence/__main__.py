@@ -15,6 +15,7 @@ SERVICES = {
     "inference-api": "the language model over gRPC and OpenAI's HTTP API",
     "telegram": "June on Telegram",
     "discord": "June on Discord",
+    "message-api": "messages from other services to people, over HTTP",
 }
 """Each takes settings alone, no options."""
 SETTINGS = {
@@ -23,6 +24,7 @@ SETTINGS = {
     "inference-api": "InferenceApiService",
     "telegram": "TelegramService",
     "discord": "DiscordService",
+    "message-api": "MessageApiService",
 }
 """Class of each service's settings in `essence.config`."""
 COMMANDS = {

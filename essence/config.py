@@ -165,6 +165,22 @@ class StoreSettings(Settings):
     history_max_chars: int = Field(default=200_000, ge=1000, description="Text kept of each conversation. [characters]")
 
 
+class MessageApiClient(Settings):
+    """How other services reach the Message API."""
+
+    message_api_url: str = Field(default="http://127.0.0.1:8057", description="Where the Message API answers.")
+    message_api_key: str = Field(
+        default="",
+        repr=False,
+        description="Key for the Message API; empty takes the one in MESSAGE_API_KEY_FILE. The service itself lets in "
+        "whoever shows this key. Secret.",
+    )
+    message_api_key_file: Path = Field(
+        default=Path(platformdirs.user_data_dir("june")) / "message-api.key",
+        description="The key of this machine, made when the Message API starts without any. Readable by its owner alone.",
+    )
+
+
 class SttService(Process, SttEngine):
     """`python -m essence stt`"""
 
@@ -296,6 +312,25 @@ class DiscordService(Process, Assistant, ChatSettings):
     discord_grpc_port: int = Field(default=50056, ge=0, le=65535, description="gRPC port; 0 takes a free one.")
     discord_http_port: int = Field(
         default=8056, ge=0, le=65535, description="Port of /health and /metrics; 0 takes a free one."
+    )
+
+
+class MessageApiService(Process, MessageApiClient, StoreSettings):
+    """`python -m essence message-api`"""
+
+    telegram_url: str = Field(
+        default="grpc://127.0.0.1:50055", description="The telegram service, as grpc://HOST:PORT; none for none."
+    )
+    discord_url: str = Field(
+        default="grpc://127.0.0.1:50056", description="The discord service, as grpc://HOST:PORT; none for none."
+    )
+    message_api_http_port: int = Field(
+        default=8057, ge=0, le=65535, description="Port of the Message API, /health and /metrics; 0 takes a free one."
+    )
+    message_api_worker_id: str = Field(
+        default="",
+        description="Name of this process among those that share a store, the same after a restart; empty takes the "
+        "service's name and the host's.",
     )
 
 

@@ -16,7 +16,19 @@ from essence.store.clock import Clock
 from essence.store.database import Database
 from essence.store.line import settle
 from essence.store.records import turn_columns, turn_of
-from essence.store.tables import INSERTS, chat_of, chats, inbox, is_open, outbox, pairings, person_of, preferences
+from essence.store.tables import (
+    INSERTS,
+    chat_of,
+    chats,
+    identities,
+    inbox,
+    is_open,
+    messages,
+    outbox,
+    pairings,
+    person_of,
+    preferences,
+)
 from essence.store.tables import turns as said
 
 _PAGE = 500
@@ -149,5 +161,7 @@ def _forget(connection: Connection, person: str, at: datetime) -> int:
         delete(said).where(said.c.person == person),
         delete(preferences).where(preferences.c.person == person),
         delete(pairings).where(pairings.c.person == person),
+        delete(messages).where(messages.c.person == person),
+        delete(identities).where(identities.c.person == person),
     )
     return sum(connection.execute(deletion).rowcount for deletion in deletions)

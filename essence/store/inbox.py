@@ -75,6 +75,7 @@ class DurableInbox:
             "attempts": 0,
             "fence": 0,
             "reason": "",
+            "private": message.private,
         }
 
     def _deadline_of(self, message: Message, at: datetime) -> datetime:

@@ -18,12 +18,15 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from essence.config import StoreSettings
 from essence.errors import ConfigError, EngineMissing, StoreError, TooSlow
 from essence.store import retention
+from essence.store.api_keys import DurableApiKeys
 from essence.store.bell import Bell
 from essence.store.clock import Clock, of_the_server, of_this_machine
 from essence.store.conversations import DurableConversations
 from essence.store.database import Database, MemoryDatabase, ServerDatabase
 from essence.store.file import FileDatabase
+from essence.store.identities import DurableIdentities
 from essence.store.inbox import DurableInbox
+from essence.store.messages import DurableMessages
 from essence.store.outbox import DurableOutbox
 from essence.store.people import DurablePeople
 from essence.store.schema import bring_up_to_date
@@ -48,6 +51,9 @@ class DurableStore:
             database, clock, max_turns=settings.history_max_turns, max_chars=settings.history_max_chars
         )
         self.people = DurablePeople(database, clock)
+        self.messages = DurableMessages(database, clock, due=Bell(poll_s), ended=Bell(poll_s))
+        self.api_keys = DurableApiKeys(database, clock)
+        self.identities = DurableIdentities(database)
 
     async def prune(self) -> int:
         return await retention.prune(self._database, self._clock.now(), self._retention_days)

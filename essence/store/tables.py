@@ -27,15 +27,17 @@ from sqlalchemy import (
     and_,
     false,
     literal_column,
+    true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from essence.dialogue import Address, Platform
+from essence.outgoing import Identity
 
 INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 """By dialect: inserts that know ON CONFLICT. Both have the same methods, and no common type."""
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration. Kept here so that opening a database that has it need not load Alembic."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -101,6 +103,7 @@ inbox = Table(
     Column("reason", Text, nullable=False),
     Column("ended_at", Utc),
     Column("told_at", Utc),  # of a parked one: when its sender was told
+    Column("private", Boolean, nullable=False, server_default=false()),
 )
 is_open = inbox.c.outcome.is_(None)
 has_ended = inbox.c.outcome.is_not(None)
@@ -113,6 +116,8 @@ Index("inbox_parked", inbox.c.chat, sqlite_where=is_parked, postgresql_where=is_
 Index("inbox_untold", inbox.c.platform, inbox.c.chat, sqlite_where=is_untold, postgresql_where=is_untold)
 Index("inbox_ended", inbox.c.ended_at, sqlite_where=has_ended, postgresql_where=has_ended)
 Index("inbox_person", inbox.c.person)
+is_private = inbox.c.private.is_(true())
+Index("inbox_private", inbox.c.person, inbox.c.sent_at, sqlite_where=is_private, postgresql_where=is_private)
 
 outbox = Table(
     "outbox",
@@ -193,6 +198,75 @@ pairings = Table(
     Column("approved_at", Utc),
 )
 
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("message_id", Text, nullable=False, unique=True),
+    Column("author", Text, nullable=False),  # name of the API key
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text, nullable=False),  # of the request
+    Column("platform", Text, nullable=False),
+    Column("chat", Text, nullable=False),
+    Column("chat_id", Text, nullable=False),
+    Column("person", Text),
+    Column("type", Text, nullable=False),
+    Column("text", Text, nullable=False),  # of the newest revision
+    Column("voice", Boolean, nullable=False),
+    Column("language", Text),
+    Column("reply_to_id", Text),
+    Column("buttons", Text, nullable=False),  # JSON
+    Column("state", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("changes", Text, nullable=False),  # JSON: idempotency keys of the newest changes, with their fingerprints
+    Column("opening", Text),  # what was handed over first
+    Column("opening_revision", Integer),
+    Column("delivered_revision", Integer, nullable=False),
+    Column("receipts", Text, nullable=False),  # JSON
+    Column("code", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("tries", Integer, nullable=False),  # of the newest revision
+    Column("fence", BigInteger, nullable=False),  # of the newest claim
+    Column("worker", Text),  # who hands it over now
+    Column("granted_s", Double),  # of a lease, or of a pause, by the lease clock
+    Column("until_s", Double),
+    Column("due", Boolean, nullable=False),  # something is left to do
+    Column("created_at", Utc, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+)
+is_due = messages.c.due.is_(true())
+is_done = messages.c.due.is_(false())
+Index("messages_key", messages.c.author, messages.c.idempotency_key, unique=True)  # nulls are all different
+Index("messages_due", messages.c.platform, messages.c.id, sqlite_where=is_due, postgresql_where=is_due)
+Index("messages_line", messages.c.chat, messages.c.id, sqlite_where=is_due, postgresql_where=is_due)
+_handed_over = messages.c.worker.is_not(None)
+Index("messages_worker", messages.c.worker, sqlite_where=_handed_over, postgresql_where=_handed_over)
+Index("messages_done", messages.c.updated_at, sqlite_where=is_done, postgresql_where=is_done)
+Index("messages_chat", messages.c.chat_id, messages.c.id)
+Index("messages_author", messages.c.author, messages.c.id)
+Index("messages_person", messages.c.person)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("hash", Text, primary_key=True),  # SHA-256 of the key, in hexadecimal
+    Column("name", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # JSON
+    Column("recipients", Text, nullable=False),  # JSON
+    Column("created_at", Utc, nullable=False),
+    Column("removed_at", Utc),  # kept, so that a removed key stays removed
+)
+is_valid = api_keys.c.removed_at.is_(None)
+Index("api_keys_name", api_keys.c.name, unique=True, sqlite_where=is_valid, postgresql_where=is_valid)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("human", Text, nullable=False),  # the same for all identities of one human being
+)
+Index("identities_human", identities.c.human)
+
 
 def chat_of(address: Address) -> str:
     """One column for a conversation: `platform/chat` or `platform/chat/thread`, percent-encoded."""
@@ -218,3 +292,8 @@ def person_at(person: str) -> tuple[Platform, str]:
     """The inverse of `person_of`."""
     platform, _, person_id = person.partition("/")
     return PLATFORMS[platform], unquote(person_id)
+
+
+def identity_at(person: str) -> Identity:
+    """The inverse of `person_of`, as one value."""
+    return Identity(*person_at(person))

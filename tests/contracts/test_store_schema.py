@@ -36,7 +36,9 @@ def test_the_newest_migration_is_the_one_that_the_code_expects():
 
 
 def test_there_are_no_other_tables():
-    assert set(metadata.tables) == {"chats", "inbox", "outbox", "turns", "preferences", "pairings"}
+    chat = {"chats", "inbox", "outbox", "turns", "preferences", "pairings"}
+    message_api = {"messages", "api_keys", "identities"}
+    assert set(metadata.tables) == chat | message_api
 
 
 async def test_a_store_of_the_first_revision_is_opened_with_what_it_holds(file_url):
@@ -75,12 +77,13 @@ async def test_what_the_second_revision_kept_has_its_platform_and_whole_replies_
 def as_of_the_second_revision(connection) -> None:
     added = {
         "chats": ("platform", "record"),
-        "inbox": ("platform", "told_at"),
+        "inbox": ("platform", "told_at", "private"),
         "outbox": ("entities", "buttons", "spoken"),
     }
     statements = [f"DROP INDEX {index}" for index in ("chats_platform", "inbox_overdue", "inbox_untold")]
-    statements += [f"DROP INDEX {index}" for index in ("inbox_newest", "inbox_parked", "turns_line")]
+    statements += [f"DROP INDEX {index}" for index in ("inbox_newest", "inbox_parked", "inbox_private", "turns_line")]
     statements += [f"ALTER TABLE {table} DROP COLUMN {name}" for table, names in added.items() for name in names]
+    statements += [f"DROP TABLE {table}" for table in ("messages", "api_keys", "identities")]
     statements += ["DROP TABLE pairings", "CREATE INDEX turns_line ON turns (chat, id)"]
     statements += ["CREATE INDEX inbox_overdue ON inbox (deadline_at) WHERE outcome IS NULL"]
     statements += ["UPDATE alembic_version SET version_num = '0002'"]
@@ -194,8 +197,8 @@ async def test_a_full_disk_is_named_and_what_was_accepted_is_kept(file_url):
             large = (note(number, text="x" * 10_000) for number in range(count))
             return await asyncio.gather(*map(store.inbox.receive, large), return_exceptions=True)
 
-        await allow("60")
-        results = await receive(40)
+        await allow("150")
+        results = await receive(90)
         accepted = [result for result in results if result is True]
         refused = [result for result in results if result is not True]
         assert accepted
@@ -203,7 +206,7 @@ async def test_a_full_disk_is_named_and_what_was_accepted_is_kept(file_url):
         assert all(isinstance(error, StoreError) and "disk is full" in str(error) for error in refused)
         assert len(await store.inbox.waiting(HERE)) == len(accepted)
         await allow("100000")
-        assert sum(1 for result in await receive(40) if result is True) == len(refused)
+        assert sum(1 for result in await receive(90) if result is True) == len(refused)
 
 
 async def test_a_read_only_store_is_named_and_what_was_accepted_is_kept(file_url):

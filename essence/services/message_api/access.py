@@ -1,0 +1,112 @@
+"""Who may use the API: keys of the store, the one of the settings, and the one of this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+
+from essence import observe
+from essence.config import MessageApiService
+from essence.errors import ConfigError, Conflict
+from essence.outgoing import SCOPES, ApiKey
+from essence.ports import ApiKeys, Store
+
+PREFIX = "june_"
+"""By which people, and scanners for secrets, know a key."""
+LOCAL, CONFIGURED = "local", "configured"
+"""Names of the two keys that nobody added: of this machine, and of MESSAGE_API_KEY."""
+
+
+class Callers:
+    """Knows who shows a key."""
+
+    def __init__(self, keys: ApiKeys, configured: str) -> None:
+        """`configured`: MESSAGE_API_KEY; empty for none."""
+        self._keys, self._configured = keys, configured
+
+    async def of(self, secret: str | None) -> ApiKey:
+        """What this key allows. One that the store knows allows no more for being in the settings too.
+
+        Raises:
+            HTTPException: 401: there is no key, or nobody knows it.
+            NotAllowed: It was removed.
+        """
+        if not secret:
+            raise _unauthorized("Show a key: Authorization: Bearer KEY.")
+        if (kept := await self._keys.find(secret)) is not None:
+            return kept
+        if self._configured and secrets.compare_digest(secret.encode(), self._configured.encode()):
+            return ApiKey(CONFIGURED, SCOPES)
+        raise _unauthorized("Nobody knows this key. Make one: python -m essence message-api-key add NAME")
+
+
+def _unauthorized(detail: str) -> HTTPException:
+    return HTTPException(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def new_secret() -> str:
+    """A key: 256 random bits."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+async def open_callers(store: Store, settings: MessageApiService) -> Callers:
+    """Make sure that there is a key, or that this machine alone can reach the API and finds one.
+
+    Raises:
+        ConfigError: Others can reach the API and there is no key; or the key's file can't be written.
+    """
+    if not settings.message_api_key and not [key for key in await store.api_keys.list() if key.name != LOCAL]:
+        if not _is_loopback(settings.bind_host):
+            raise ConfigError(
+                f"BIND_HOST={settings.bind_host} opens the API to other machines, so it needs a key. Set "
+                "MESSAGE_API_KEY, or make one: python -m essence message-api-key add NAME"
+            )
+        await _let_in_this_machine(store.api_keys, settings.message_api_key_file)
+    return Callers(store.api_keys, settings.message_api_key)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
+async def _let_in_this_machine(keys: ApiKeys, path: Path) -> None:
+    secret = _read_or_make(path)
+    if await keys.find(secret) is not None:
+        return
+    await keys.remove(LOCAL)  # of a file that is gone
+    try:
+        await keys.add(secret, LOCAL, SCOPES, frozenset())
+    except Conflict:  # another process that starts at the same time was faster
+        return
+    observe.logger().info("local_key", file=str(path))
+
+
+def _read_or_make(path: Path) -> str:
+    """The key in the file; a new file is complete as soon as it is there, and readable by its owner alone."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            draft = path.with_name(f".{path.name}.{os.getpid()}")
+            draft.touch(mode=0o600)
+            draft.write_text(f"{new_secret()}\n")
+            _name_once(draft, path)
+        return path.read_text().strip()
+    except OSError as error:
+        raise ConfigError(f"MESSAGE_API_KEY_FILE={path} can't be written or read ({error.strerror}).") from error
+
+
+def _name_once(draft: Path, path: Path) -> None:
+    """Unlike a rename, a link never replaces the key that another process has just made."""
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,0 +1,199 @@
+"""The Message API: messages from other services to people, over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+
+from essence import __version__, observe
+from essence.errors import NotAllowed, NotFound
+from essence.outgoing import ApiKey, Posted, Scope
+from essence.ports import Store
+from essence.services.message_api import problems
+from essence.services.message_api.access import Callers
+from essence.services.message_api.bodies import (
+    Addition,
+    Delivery,
+    Message,
+    NewMessage,
+    Page,
+    Replacement,
+    Wanted,
+    cursor_of,
+    position_of,
+)
+from essence.services.message_api.limits import BodyLimit
+from essence.services.message_api.recipients import Recipients
+
+WAIT_MAX_S = 60.0
+MessageId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+
+_bearer = HTTPBearer(auto_error=False, description="A key of the Message API.")
+
+
+def message_api(store: Store, callers: Callers) -> BodyLimit:
+    """The API as an ASGI app. Its OpenAPI document is at /openapi.json."""
+    app = FastAPI(
+        title="June's Message API",
+        version=__version__,
+        summary="Messages from other services to people on Telegram and Discord: kept, delivered once, with receipts.",
+        docs_url=None,  # a page that would load its scripts from somebody else's server
+        redoc_url=None,
+        responses=problems.RESPONSES,
+    )
+    app.state.desk = Desk(store, callers)
+    problems.answered_by(app)
+    app.include_router(_router)
+    return BodyLimit(app)
+
+
+class Desk:
+    """What the routes share."""
+
+    def __init__(self, store: Store, callers: Callers) -> None:
+        self.messages, self.callers, self.recipients = store.messages, callers, Recipients(store.identities)
+
+    async def post(self, key: ApiKey, asked: NewMessage, idempotency_key: str | None) -> Posted:
+        """Keep a message, or find the one of an earlier request with the same key."""
+        fingerprint = _fingerprint(asked)
+        if idempotency_key is not None:
+            known = await self.messages.repeated(author=key.name, fingerprint=fingerprint, key=idempotency_key)
+            if known is not None:
+                return known
+        recipient = await self.recipients.find(asked)
+        await self.recipients.check(key, recipient.to)
+        draft = asked.draft(recipient.to, recipient.person_id)
+        return await self.messages.post(draft, author=key.name, fingerprint=fingerprint, key=idempotency_key)
+
+    async def visible(self, key: ApiKey, message_id: str) -> Posted:
+        """One message, if this key may see it: a key that is bound to recipients sees what it posted itself.
+
+        Raises:
+            NotFound: There is none, or none that this key may see.
+        """
+        posted = await self.messages.read(message_id)
+        if key.recipients and posted.author != key.name:
+            raise NotFound(f"There is no message {message_id}.")
+        return posted
+
+
+def _fingerprint(body: BaseModel) -> str:
+    return hashlib.sha256(body.model_dump_json().encode()).hexdigest()
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+AtDesk = Annotated[Desk, Depends(_desk)]
+
+
+def _caller(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
+    """Who calls, if they may do what `scope` names."""
+
+    async def caller(desk: AtDesk, shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> ApiKey:
+        key = await desk.callers.of(None if shown is None else shown.credentials)
+        if scope not in key.scopes:
+            raise NotAllowed(f"The key {key.name} has no scope {scope}.")
+        return key
+
+    return caller
+
+
+Sender = Annotated[ApiKey, Depends(_caller("send"))]
+Reader = Annotated[ApiKey, Depends(_caller("read"))]
+Editor = Annotated[ApiKey, Depends(_caller("edit"))]
+
+
+def _idempotency_key(
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[!-~]+$",
+            description="draft-ietf-httpapi-idempotency-key-header: a repeat with the same key does nothing more.",
+        ),
+    ] = None,
+) -> str | None:
+    """With or without the quotes that a string of RFC 9651 has."""
+    if idempotency_key is None:
+        return None
+    quoted = re.fullmatch(r'"(.+)"', idempotency_key)
+    return quoted[1] if quoted else idempotency_key
+
+
+IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
+
+
+async def _counted(request: Request) -> AsyncIterator[None]:
+    with observe.call("message-api", request.scope["route"].name, dict(request.headers)):
+        yield
+
+
+_router = APIRouter(dependencies=[Depends(_counted)])
+
+
+@_router.post("/messages", status_code=202)
+async def post_message(
+    desk: AtDesk, key: Sender, asked: NewMessage, response: Response, idempotency_key: IdempotencyKey
+) -> Message:
+    """Keep a message for a person; it is delivered as soon as their platform takes it."""
+    posted = await desk.post(key, asked, idempotency_key)
+    response.headers["Location"] = f"/messages/{posted.message_id}"
+    return Message.of(posted)
+
+
+@_router.get("/messages")
+async def list_messages(desk: AtDesk, key: Reader, wanted: Annotated[Wanted, Query()]) -> Page:
+    """Messages, the newest first; to a key that is bound to recipients, those that it posted."""
+    before = None if wanted.cursor is None else position_of(wanted.cursor)
+    which = wanted.filter(author=key.name if key.recipients else None)
+    found = await desk.messages.list(which, limit=wanted.limit + 1, before=before)
+    shown = found[: wanted.limit]
+    more = cursor_of(shown[-1].position) if len(found) > len(shown) else None
+    return Page(messages=[Message.of(posted) for posted in shown], next_cursor=more)
+
+
+@_router.get("/messages/{message_id}")
+async def read_message(desk: AtDesk, key: Reader, message_id: MessageId) -> Message:
+    """One message, and how far it got."""
+    return Message.of(await desk.visible(key, message_id))
+
+
+@_router.get("/messages/{message_id}/receipt")
+async def read_receipt(
+    desk: AtDesk,
+    key: Reader,
+    message_id: MessageId,
+    wait_s: Annotated[float, Query(ge=0, le=WAIT_MAX_S, description="Longest wait for the delivery. [s]")] = 0.0,
+) -> Delivery:
+    """How far a message got; with `wait_s`, as soon as it is no longer queued."""
+    await desk.visible(key, message_id)
+    return Delivery.of(await desk.messages.outcome(message_id, wait_s=wait_s))
+
+
+@_router.put("/messages/{message_id}", status_code=202)
+async def replace_message(desk: AtDesk, key: Editor, message_id: MessageId, asked: Replacement) -> Message:
+    """Put another text in the place of a message's, on the platform too if it is there. Its buttons go."""
+    await desk.visible(key, message_id)
+    return Message.of(await desk.messages.revise(message_id, asked.message))
+
+
+@_router.patch("/messages/{message_id}", status_code=202)
+async def append_to_message(
+    desk: AtDesk, key: Editor, message_id: MessageId, asked: Addition, idempotency_key: IdempotencyKey
+) -> Message:
+    """Add text to a message's end, on the platform too if it is there. Its buttons go."""
+    await desk.visible(key, message_id)
+    revised = await desk.messages.revise(
+        message_id, asked.append, append=True, fingerprint=_fingerprint(asked), key=idempotency_key
+    )
+    return Message.of(revised)

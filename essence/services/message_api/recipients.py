@@ -1,0 +1,82 @@
+"""Who is meant, and where they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from essence.dialogue import Address, Platform
+from essence.errors import InvalidInput, NotAllowed
+from essence.outgoing import ApiKey, Identity
+from essence.ports import Identities
+from essence.services.message_api.bodies import NewMessage
+
+TELEGRAM_IDS_BELOW = 2**52
+"""https://core.telegram.org/bots/api#user: ids have at most 52 significant bits. Discord's begin with the milliseconds
+since 2015 above 22 other bits (https://discord.com/developers/docs/reference#snowflakes), so that each that a person
+can have is larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Where a message goes."""
+
+    to: Address
+    person_id: str
+    """On that platform; empty where it isn't known."""
+
+
+class Recipients:
+    """Finds people on their platforms."""
+
+    def __init__(self, identities: Identities) -> None:
+        self._identities = identities
+
+    async def find(self, asked: NewMessage) -> Recipient:
+        """Where this message goes.
+
+        Raises:
+            InvalidInput: The person's chat isn't known; the sentence says what to give.
+        """
+        if asked.platform != "auto":
+            return await self._on(asked.platform, asked)
+        if asked.user_id is not None:
+            people = await self._identities.linked(Identity(_platform_of(asked.user_id), asked.user_id))
+            wrote = await self._identities.last_wrote(people)
+            if wrote is not None:
+                person, to = wrote
+                return Recipient(to, person.person_id)
+        return await self._on(_platform_of(asked.chat_id or asked.user_id or ""), asked)
+
+    async def _on(self, platform: Platform, asked: NewMessage) -> Recipient:
+        person_id = asked.user_id or ""
+        if asked.chat_id is not None:
+            return Recipient(Address(platform, asked.chat_id, asked.thread_id), person_id)
+        if platform == "telegram":  # a private chat has the person's own id
+            return Recipient(Address(platform, person_id, asked.thread_id), person_id)
+        wrote = await self._identities.last_wrote([Identity(platform, person_id)])
+        if wrote is None:
+            raise InvalidInput(f"{platform} {person_id} has not written to June lately. Give the chat_id.")
+        return Recipient(wrote[1], person_id)
+
+    async def check(self, key: ApiKey, to: Address) -> None:
+        """Make sure that a key may write there.
+
+        Raises:
+            NotAllowed: It is bound to others.
+        """
+        if key.recipients and not await self._is_among(key.recipients, Identity(to.platform, to.chat_id)):
+            raise NotAllowed(f"The key {key.name} may not write to {to.platform}:{to.chat_id}.")
+
+    async def _is_among(self, recipients: frozenset[Identity], chat: Identity) -> bool:
+        """Whether a chat is one of these, or the private chat of one of these people."""
+        people = set(recipients)
+        for recipient in recipients:
+            people.update(await self._identities.linked(recipient))
+        if chat in people:
+            return True
+        places = [await self._identities.last_wrote([person]) for person in people]
+        return any(place and Identity(place[1].platform, place[1].chat_id) == chat for place in places)
+
+
+def _platform_of(some_id: str) -> Platform:
+    return "telegram" if abs(int(some_id)) < TELEGRAM_IDS_BELOW else "discord"

@@ -1,0 +1,92 @@
+"""The Message API for tests: over real HTTP, in front of the telegram service's real gRPC and the fake Telegram."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from essence.chat.assistant import COMMANDS, Assistant, Crowd, running
+from essence.chat.pipeline import Pipeline
+from essence.config import MessageApiClient, MessageApiService
+from essence.fakes import ScriptedModel, ScriptedTranscriber, ToneSynthesizer
+from essence.fakes.telegram import TelegramServer
+from essence.message_client import MessageApi, open_message_api
+from essence.rpc.server import CHANNEL, Limits, RpcServer
+from essence.services.http import HttpServer
+from essence.services.message_api import process
+from essence.services.telegram.channel import TelegramChannel
+from essence.store import open_store
+from tests.telegram_june import settings_of
+
+KEY = "a key of the tests"
+
+
+@asynccontextmanager
+async def telegram_service(
+    telegram: TelegramServer, store_url: str, port: int, *, owners: frozenset[str] = frozenset()
+) -> AsyncIterator[Assistant]:
+    """The telegram service, but for its process and its engines."""
+    settings = settings_of(telegram, telegram_messages_per_s=0, store_poll_s=0.05)
+    pipeline = Pipeline(ScriptedTranscriber("hello"), ScriptedModel("All is well."), ToneSynthesizer())
+
+    async def loaded() -> Pipeline:
+        return pipeline
+
+    rpc = RpcServer(CHANNEL, Limits())
+    async with (
+        open_store(store_url, settings) as store,
+        TelegramChannel(settings, COMMANDS) as channel,
+        running(channel, store, loaded, settings, Crowd(owners, frozenset()), system_prompt="") as assistant,
+    ):
+        await rpc.start("127.0.0.1", port)
+        try:
+            await rpc.serve(assistant.messenger)
+            yield assistant
+        finally:
+            await rpc.stop(0.0)
+
+
+@asynccontextmanager
+async def message_api(store_url: str, folder: Path, *, telegram_port: int = 1, **more: object) -> AsyncIterator[str]:
+    """The message-api service, but for its process; gives its URL."""
+    settings = MessageApiService(
+        _env_file=None,
+        store_url=store_url,
+        store_poll_s=0.05,
+        telegram_url=f"grpc://127.0.0.1:{telegram_port}",
+        discord_url="none",
+        message_api_key_file=folder / "message-api.key",
+        **({"message_api_key": KEY} | more),
+    )
+    http = HttpServer("message-api", has_api=True)
+    async with process.running(settings) as api:
+        port = await http.start("127.0.0.1", 0)
+        http.serve(api)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            await http.stop()
+
+
+@asynccontextmanager
+async def client(url: str, key: str = KEY) -> AsyncIterator[MessageApi]:
+    settings = MessageApiClient(_env_file=None, message_api_url=url, message_api_key=key)
+    async with open_message_api(settings) as api:
+        yield api
+
+
+@asynccontextmanager
+async def http(url: str, key: str | None = KEY) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as opened:
+        yield opened
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

@@ -172,3 +172,75 @@ def _read(fields: dict[str, object]) -> Request:
         forwarded=fields["forwarded"] is not False,
         quoted=str(fields["quoted"]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What work took, to be held against a budget."""
+
+    calls: int = 0
+    """Replies of a language model."""
+    tokens: int = 0
+    """Of prompts and replies together."""
+    tool_runs: int = 0
+    seconds: float = 0.0
+    """Spent in models and tools."""
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.calls + other.calls,
+            self.tokens + other.tokens,
+            self.tool_runs + other.tool_runs,
+            self.seconds + other.seconds,
+        )
+
+
+Choice = Literal["do", "fix", "cancel"]
+"""What an owner answers to whoever asks before they act. `fix`: not like this; they will say how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A question to an owner: may this be done?"""
+
+    approval_id: str
+    address: Address
+    """Where it is asked."""
+    person_id: str
+    """Who alone may answer."""
+    text: str
+    """What would be done."""
+    expires_at: datetime
+    """From then on the answer is no."""
+    choice: Choice | None = None
+    """None: not answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Something that an owner wants June to know, whatever the conversation."""
+
+    memory_id: str
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """Something that June says, or works on, at a time."""
+
+    reminder_id: str
+    address: Address
+    person_id: str
+    text: str
+    due_at: datetime
+    """The next time."""
+    rule: str = ""
+    """Of a repeated one: five fields of cron, in the time zone `zone`; empty where it comes once."""
+    zone: str = "UTC"
+    """IANA name."""
+    spoken: bool = False
+    """By voice, too."""
+    language: str | None = None
+    works: bool = False
+    """At its time the text becomes a task, and what is said is that task's answer."""

@@ -1,0 +1,43 @@
+"""What was said before in a conversation, and whether it is the owner's and June's words alone."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+from essence.agent.prompt import holds_others
+from essence.dialogue import Turn
+from essence.ports import Conversations
+from essence.work import Request
+
+_ROLES: dict[str, Literal["user", "assistant"]] = {"user": "user", "assistant": "assistant"}
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The end of a conversation."""
+
+    turns: tuple[Turn, ...] = ()
+    """The oldest first."""
+    tainted: bool = False
+    """Words of others are in it: passed on, quoted, fetched, or another member's of a group."""
+
+
+async def earlier(conversations: Conversations, request: Request, *, turns: int, chars: int) -> Earlier:
+    """The last turns of a message's conversation: at most so many, and of so many characters together."""
+    last: deque[tuple[Turn, str]] = deque(maxlen=max(turns, 1))
+    async for line in conversations.export(request.address):
+        fields = json.loads(line)
+        if fields["role"] in _ROLES:
+            last.append((Turn(_ROLES[fields["role"]], fields["text"]), fields["person_id"]))
+    shown: list[Turn] = []
+    tainted = False
+    for turn, person_id in reversed(last):
+        chars -= len(turn.text)
+        if chars < 0 or len(shown) == turns:
+            break
+        shown.append(turn)
+        tainted |= person_id != request.person_id or holds_others(turn)
+    return Earlier(tuple(reversed(shown)), tainted)

@@ -1,0 +1,195 @@
+"""The tool loop: ask the model, use the tools it calls, until it answers. Each step is recorded before the next begins.
+
+An attempt that takes over from a killed one reads the recorded steps instead of asking and doing again: it gets to the
+same place with the same words, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from time import monotonic
+
+from essence.agent.budget import Budget
+from essence.agent.first_look import asked_for
+from essence.agent.job import GivesUp, Job
+from essence.agent.prompt import others
+from essence.agent.toolbox import Result, Toolbox, same
+from essence.dialogue import Finished, TextDelta, ToolCall, ToolSpec, Turn
+from essence.errors import EmptyAnswer
+from essence.ports import Journal, LanguageModel
+from essence.work import Cost
+
+SAME_CALLS = 3
+"""So many equal calls are a loop."""
+FAILED_CALLS = 5
+"""So many calls in a row that could not be made are one, too."""
+EMPTY_REPLIES = 3
+"""So often a model may answer without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One reply of a model, whole."""
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    tokens: int
+    seconds: float
+
+
+class ToolLoop:
+    """Works on one task."""
+
+    def __init__(self, model: LanguageModel, journal: Journal, budget: Budget, *, likely_only: bool) -> None:
+        """`likely_only`: offer no more tools than the words call for, and take a tool's sentence as the answer."""
+        self._model, self._journal, self._budget, self._likely_only = model, journal, budget, likely_only
+
+    async def answer(self, job: Job, turns: Sequence[Turn], toolbox: Toolbox, recorded: dict[str, str]) -> str:
+        """What the owner is to read.
+
+        Args:
+            job: What is worked on.
+            turns: What the model is shown at first.
+            toolbox: What it may use.
+            recorded: The task's steps by name, as an earlier attempt left them.
+
+        Raises:
+            GivesUp: A budget is used up, the model goes round in circles, or it has nothing to say.
+            JuneError: As the model says.
+        """
+        run = _Run(self, job, [*turns], toolbox, recorded)
+        names = asked_for(job.words) if self._likely_only else None
+        specs = toolbox.specs(names)
+        while True:
+            written = await run.reply(specs)
+            if not written.calls:
+                return written.text
+            results = await run.use(written)
+            if self._likely_only and (said := _sentences(results, toolbox)):
+                return said
+
+    async def write(self, turns: Sequence[Turn], specs: Sequence[ToolSpec], left_s: float) -> Written:
+        """Ask the model once."""
+        text, calls, tokens, began = "", [], 0, monotonic()
+        try:
+            async with asyncio.timeout(left_s), aclosing(self._model.reply(turns, tools=specs)) as events:
+                async for event in events:
+                    match event:
+                        case TextDelta(delta):
+                            text += delta
+                        case ToolCall():
+                            calls.append(event)
+                        case Finished(_, usage):
+                            tokens = usage.prompt_tokens + usage.completion_tokens
+        except TimeoutError as error:
+            raise GivesUp("I stopped: this took all the time that one task may take (AGENT_TASK_S).") from error
+        except EmptyAnswer:
+            text = ""
+        text = text.strip()
+        return Written(text, tuple(calls), tokens or _estimated(turns, text), monotonic() - began)
+
+    @property
+    def journal(self) -> Journal:
+        """Where steps are kept."""
+        return self._journal
+
+    @property
+    def budget(self) -> Budget:
+        """What may be spent."""
+        return self._budget
+
+
+class _Run:
+    """One attempt at a task: the turns so far, and what they cost."""
+
+    def __init__(self, loop: ToolLoop, job: Job, turns: list[Turn], toolbox: Toolbox, recorded: dict[str, str]) -> None:
+        self._loop, self._job, self._turns, self._toolbox, self._recorded = loop, job, turns, toolbox, recorded
+        self._spent = Cost()
+        self._number = 0
+        self._empty = 0
+
+    async def reply(self, specs: Sequence[ToolSpec]) -> Written:
+        """The model's next reply that says anything."""
+        while True:
+            written = await self._one(specs)
+            if written.text or written.calls:
+                return written
+            self._empty += 1
+            if self._empty >= EMPTY_REPLIES:
+                raise GivesUp("The language model has nothing to say to this. Ask differently, or try another model.")
+            self._turns += [Turn("assistant", ""), Turn("user", "You wrote nothing. Answer me in plain words.")]
+
+    async def _one(self, specs: Sequence[ToolSpec]) -> Written:
+        step = f"reply:{self._number}"
+        self._number += 1
+        if (kept := self._recorded.get(step)) is None:
+            await self._loop.budget.check(self._spent, self._loop.journal)
+            left_s = self._loop.budget.seconds_left(self._spent)
+            written = await self._loop.write(self._turns, specs, left_s)
+            await self._record(step, written)
+        else:
+            written = _read(kept)
+        self._spent += Cost(1, written.tokens, 0, written.seconds)
+        return written
+
+    async def _record(self, step: str, written: Written) -> None:
+        cost = Cost(1, written.tokens, 0, written.seconds)
+        await self._loop.journal.record(
+            self._job.key, step, json.dumps(asdict(written)), person=self._job.person, cost=cost
+        )
+
+    async def use(self, written: Written) -> list[Result]:
+        """Make the calls of a reply, in order, and show the model what came of them."""
+        calls = [ToolCall(f"{self._number}-{i}", call.name, call.arguments) for i, call in enumerate(written.calls)]
+        self._turns.append(Turn("assistant", written.text, tuple(calls)))
+        results = []
+        for call in calls:
+            result = await self._use_one(call)
+            text = others(result.text) if result.foreign else result.text
+            self._turns.append(Turn("tool", text, tool_call_id=call.call_id))
+            results.append(result)
+        return results
+
+    async def _use_one(self, call: ToolCall) -> Result:
+        step = call.call_id
+        earlier = [result for result in self._toolbox.results if same(call, result)]
+        if len(earlier) >= SAME_CALLS - 1:
+            raise GivesUp(f"I stopped: I was going round in circles with the tool {call.name}.")
+        last = self._toolbox.results[-FAILED_CALLS:]
+        if len(last) == FAILED_CALLS and not any(result.ok for result in last):
+            raise GivesUp(f"I stopped: {FAILED_CALLS} uses of tools in a row failed. The last: {last[-1].text}")
+        if earlier and earlier[-1].ok and self._changes(call.name):
+            return earlier[-1]  # what was done is not done again
+        if f"done:{step}" not in self._recorded:
+            await self._loop.budget.check(self._spent, self._loop.journal)
+        result = await self._toolbox.use(call, step, self._recorded)
+        self._spent += Cost(tool_runs=1, seconds=result.spent_s)
+        return result
+
+    def _changes(self, name: str) -> bool:
+        tool = self._toolbox.tool(name)
+        return tool is not None and tool.effect != "none"
+
+
+def _sentences(results: Sequence[Result], toolbox: Toolbox) -> str:
+    """What tools said to the owner, where all of them succeeded and say what they did themselves."""
+    tools = [toolbox.tool(result.tool) for result in results]
+    if all(tool is not None and tool.final and result.ok for tool, result in zip(tools, results, strict=True)):
+        return "\n".join(result.text for result in results)
+    return ""
+
+
+def _read(kept: str) -> Written:
+    fields = json.loads(kept)
+    return Written(
+        fields["text"], tuple(ToolCall(**call) for call in fields["calls"]), fields["tokens"], fields["seconds"]
+    )
+
+
+def _estimated(turns: Sequence[Turn], text: str) -> int:
+    """Tokens of a reply whose server doesn't count: 4 characters each."""
+    return (sum(len(turn.text) for turn in turns) + len(text)) // 4

@@ -1,0 +1,92 @@
+"""Tells, or has worked on, what has come due. No model is asked before something is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from essence import observe
+from essence.agent.job import utc_now
+from essence.agent.messengers import Messengers
+from essence.agent.when import next_time
+from essence.errors import InvalidInput, JuneError, NotAllowed, NotFound
+from essence.ports import Reminders, TaskBoard
+from essence.work import Reminder, Request
+
+SCHEDULED = "scheduled:"
+"""Begins the message id of a request that a reminder made: there is no message to reply to."""
+LATE = timedelta(minutes=2)
+"""What comes later than this was missed: June was away."""
+_PAUSE_S = 5.0
+_LOOK_EVERY_S = 30.0
+
+
+class Reminding:
+    """Looks after the reminders of all owners. Several processes may: each reminder is told once."""
+
+    def __init__(
+        self, reminders: Reminders, board: TaskBoard, messengers: Messengers, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._reminders, self._board, self._messengers, self._now = reminders, board, messengers, now
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                settled = await self.tell_due(wait_s=_LOOK_EVERY_S)
+            except JuneError as error:
+                observe.logger().error("reminders_not_read", code=error.code, error=str(error))
+                settled = False
+            if not settled:
+                await asyncio.sleep(_PAUSE_S)
+
+    async def tell_due(self, *, wait_s: float = 0.0) -> bool:
+        """Tell all that is due; False where one could not be told and is still due."""
+        due = await self._reminders.due(wait_s=wait_s)
+        return all([await self._settle(reminder) for reminder in due])
+
+    async def _settle(self, reminder: Reminder) -> bool:
+        try:
+            await self._tell(reminder)
+        except (NotAllowed, NotFound, InvalidInput) as error:
+            observe.logger().error("reminder_undeliverable", reminder=reminder.reminder_id, error=str(error))
+        except JuneError as error:
+            observe.logger().warning("reminder_not_told_yet", reminder=reminder.reminder_id, code=error.code)
+            return False
+        await self._reminders.settle(reminder, self._next(reminder))
+        return True
+
+    def _next(self, reminder: Reminder) -> datetime | None:
+        """After now: of those that were missed, one is told."""
+        if not reminder.rule:
+            return None
+        return next_time(reminder.rule, ZoneInfo(reminder.zone), max(self._now(), reminder.due_at))
+
+    async def _tell(self, reminder: Reminder) -> None:
+        key = f"reminder:{reminder.reminder_id}:{int(reminder.due_at.timestamp())}"
+        if reminder.works:
+            await self._board.create(_request(reminder).as_task(), key=key)
+            return
+        local = reminder.due_at.astimezone(ZoneInfo(reminder.zone))
+        missed = f"\n\n_(This was due on {local:%Y-%m-%d at %H:%M}. I was away.)_"
+        await self._messengers.to(reminder.address).send(
+            reminder.address,
+            f"⏰ {reminder.text}{missed if self._now() - reminder.due_at > LATE else ''}",
+            key=key,
+            speak=reminder.spoken,
+            language=reminder.language,
+        )
+
+
+def _request(reminder: Reminder) -> Request:
+    """As if the owner asked for it now: they did, when they set it."""
+    return Request(
+        address=reminder.address,
+        message_id=f"{SCHEDULED}{reminder.reminder_id}:{int(reminder.due_at.timestamp())}",
+        person_id=reminder.person_id,
+        text=reminder.text,
+        spoken=reminder.spoken,
+        language=reminder.language,
+    )

@@ -1,0 +1,249 @@
+"""Claims tasks and works through them: one claim is one attempt, and each attempt goes on where the last one was lost.
+
+    claim → steps (model, tools) → answer kept → delivered → receipt kept → completed
+
+Each arrow is a recorded step, so an attempt that takes over skips what is behind it. The claim is extended while the
+work goes on; whoever lost it stops and sends nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from essence import observe
+from essence.agent import evidence
+from essence.agent.budget import Budget
+from essence.agent.consent import Consent
+from essence.agent.delivery import Delivery
+from essence.agent.earlier import Earlier, earlier
+from essence.agent.gate import Gate
+from essence.agent.job import GivesUp, Job, Owners, job_of, utc_now
+from essence.agent.loop import ToolLoop
+from essence.agent.messengers import Messengers
+from essence.agent.progress import Progress
+from essence.agent.prompt import OTHERS_WROTE, asked, history, question
+from essence.agent.toolbox import Toolbox
+from essence.agent.tools.tool import AnyTool, Kind
+from essence.dialogue import Turn
+from essence.errors import Conflict, InvalidInput, JuneError, NotAllowed, NotFound
+from essence.ports import LanguageModel, Store, TaskBoard
+from essence.work import TaskClaim
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How an agent works."""
+
+    agent_id: str
+    system_prompt: str
+    owners: Owners
+    zone: ZoneInfo
+    """The owner's."""
+    lease_s: float = 60.0
+    """After how long without a sign of life another agent takes a task over."""
+    attempts: int = 5
+    """So often a task is begun before its owner is told that it failed."""
+    slow_s: float = 6.0
+    """After how long without a word the owner is told that June is at it."""
+    retry_s: float = 10.0
+    """Before a task that failed for now is tried again."""
+    delivery_s: float = 3600.0
+    """How long one attempt goes on trying to deliver."""
+    history_turns: int = 20
+    history_chars: int = 6000
+    likely_only: bool = False
+    """Offer a model no more tools than the words call for."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What an agent works with: roles alone."""
+
+    board: TaskBoard
+    model: LanguageModel
+    store: Store
+    messengers: Messengers
+    tools: Callable[[Job, Progress], Sequence[AnyTool]]
+    """What may be used for a job."""
+    gate: Gate
+    consent: Consent
+    budget: Budget
+    now: Callable[[], datetime] = utc_now
+
+
+class Worker:
+    """Works on one task at a time; several may run in one process."""
+
+    def __init__(self, house: House, manners: Manners) -> None:
+        self._house, self._manners = house, manners
+        self._delivery = Delivery(house.messengers, house.store.conversations, patience_s=manners.delivery_s)
+        self._loop = ToolLoop(house.model, house.store.journal, house.budget, likely_only=manners.likely_only)
+
+    async def work_once(self, *, wait_s: float = 0.0) -> bool:
+        """Claim a task, if there is one within `wait_s`, and work on it; False where there was none.
+
+        Raises:
+            JuneError: The board can't be asked.
+        """
+        claim = await self._house.board.claim(self._manners.agent_id, lease_s=self._manners.lease_s, wait_s=wait_s)
+        if claim is None:
+            return False
+        await self._attempt(claim)
+        return True
+
+    async def _attempt(self, claim: TaskClaim) -> None:
+        """Make one attempt; whatever happens, the task is ended, given back, or somebody else's."""
+        log = observe.logger().bind(task=claim.task.task_id, attempt=claim.attempt)
+        try:
+            async with self._held(claim):
+                await self._work(claim)
+            log.info("task_ended")
+        except Conflict:
+            log.warning("claim_lost")
+        except asyncio.CancelledError:
+            await self._give_back(claim, "The agent was stopped.", retry_s=0.0)
+            raise
+        except JuneError as error:
+            log.warning("attempt_failed", code=error.code, error=str(error))
+            await self._give_back(claim, str(error), retry_s=self._manners.retry_s)
+
+    @asynccontextmanager
+    async def _held(self, claim: TaskClaim) -> AsyncIterator[None]:
+        """Keep the claim alive; if it is lost, what runs within is cancelled and Conflict is raised."""
+        here = asyncio.current_task()
+        assert here is not None
+        lost: list[Conflict] = []
+
+        async def extend() -> None:
+            while True:
+                await asyncio.sleep(self._manners.lease_s / 3)
+                try:
+                    await self._house.board.extend(claim, lease_s=self._manners.lease_s)
+                except Conflict as error:
+                    lost.append(error)
+                    here.cancel()
+                    return
+                except JuneError as error:  # the lease has not ended yet: the next try may get through
+                    observe.logger().warning("claim_not_extended", task=claim.task.task_id, code=error.code)
+
+        extending = asyncio.create_task(extend())
+        try:
+            yield
+        except asyncio.CancelledError:
+            if lost:
+                here.uncancel()
+                raise lost[0] from None
+            raise
+        finally:
+            extending.cancel()
+
+    async def _give_back(self, claim: TaskClaim, why: str, *, retry_s: float) -> None:
+        try:
+            await self._house.board.release(claim, why, retry_s=retry_s)
+        except JuneError as error:  # the lease ends by itself
+            observe.logger().warning("task_not_given_back", task=claim.task.task_id, code=error.code)
+
+    async def _work(self, claim: TaskClaim) -> None:
+        try:
+            job = job_of(claim, self._manners.owners)
+        except InvalidInput as error:
+            await self._house.board.fail(claim, str(error))
+            return
+        recorded = dict(await self._house.store.journal.steps(job.key))
+        if (answer := recorded.get("answer")) is None:
+            answer = await self._answer(job, recorded)
+            await self._record(job, "answer", answer)
+        await self._conclude(job, json.loads(answer), delivered="delivered" in recorded)
+
+    async def _answer(self, job: Job, recorded: dict[str, str]) -> str:
+        """The answer as it is recorded: JSON of its text and of whether the task succeeded."""
+        progress = Progress(job, self._house.board, self._house.messengers)
+        try:
+            async with self._not_silent(progress):
+                return json.dumps({"text": await self._think(job, progress, recorded), "failed": False})
+        except GivesUp as reason:
+            return json.dumps({"text": f"⚠️ {reason}", "failed": True})
+        except Conflict:
+            raise
+        except JuneError as error:
+            if error.retryable and job.claim.attempt < self._manners.attempts:
+                raise
+            return json.dumps({"text": f"⚠️ {error}", "failed": True})
+
+    @asynccontextmanager
+    async def _not_silent(self, progress: Progress) -> AsyncIterator[None]:
+        async def after_a_while() -> None:
+            await asyncio.sleep(self._manners.slow_s)
+            await progress.waiting()
+
+        waiting = asyncio.create_task(after_a_while())
+        try:
+            yield
+        finally:
+            waiting.cancel()
+
+    async def _think(self, job: Job, progress: Progress, recorded: dict[str, str]) -> str:
+        house = self._house
+        toolbox = Toolbox(house.tools(job, progress), job, house.store.journal, house.gate, house.consent)
+        before = await self._earlier(job)
+        toolbox.tainted |= before.tainted
+        asked_now = question(job, house.now().astimezone(self._manners.zone))
+        turns = history(self._manners.system_prompt, before.turns, asked_now)
+        answer = await self._loop.answer(job, turns, toolbox, recorded)
+        await self._remember_turns(job, answer, tainted=any(result.foreign for result in toolbox.results))
+        proven, changed = _proven(toolbox)
+        return evidence.marked(answer) if evidence.unproven(answer, proven, changed=changed) else answer
+
+    async def _earlier(self, job: Job) -> Earlier:
+        if job.request is None:
+            return Earlier()
+        manners = self._manners
+        return await earlier(
+            self._house.store.conversations, job.request, turns=manners.history_turns, chars=manners.history_chars
+        )
+
+    async def _remember_turns(self, job: Job, answer: str, *, tainted: bool) -> None:
+        if job.request is None:
+            return
+        said = f"{OTHERS_WROTE} {answer}" if tainted else answer
+        turns = (Turn("user", asked(job)), Turn("assistant", said))
+        await self._house.store.conversations.append(
+            job.request.address, turns, key=f"{job.key}:answered", person_id=job.request.person_id
+        )
+
+    async def _conclude(self, job: Job, answer: dict[str, object], *, delivered: bool) -> None:
+        """Deliver what was answered, then end the task; the delivery receipt comes first."""
+        text, failed, board = str(answer["text"]), answer["failed"] is True, self._house.board
+        if job.request is not None and not delivered:
+            await board.extend(job.claim, lease_s=self._manners.lease_s)  # whoever lost the claim sends nothing
+            try:
+                receipts = await self._delivery.send(job, text)
+            except (NotAllowed, NotFound, InvalidInput) as error:
+                await board.fail(job.claim, f"The answer can't be delivered: {error}")
+                return
+            await self._record(job, "delivered", json.dumps([receipt.message_id for receipt in receipts]))
+        if failed:
+            await board.fail(job.claim, text)
+        else:
+            await board.complete(job.claim, text)
+
+    async def _record(self, job: Job, step: str, text: str) -> None:
+        await self._house.store.journal.record(job.key, step, text, person=job.person)
+
+
+def _proven(toolbox: Toolbox) -> tuple[set[Kind], bool]:
+    """What the successful calls of a task did, and whether any of them changed something."""
+    proven: set[Kind] = set()
+    changed = False
+    for result in toolbox.results:
+        tool = toolbox.tool(result.tool)
+        if tool is not None and result.ok and tool.effect != "none":
+            proven |= tool.proves
+            changed = True
+    return proven, changed

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, or_, select, update
 
 from essence.dialogue import Address, Platform, Preferences, Turn
+from essence.store.agent_tables import approvals, memories, reminders, steps
 from essence.store.clock import Clock
 from essence.store.database import Database
 from essence.store.line import settle
@@ -163,5 +164,6 @@ def _forget(connection: Connection, person: str, at: datetime) -> int:
         delete(pairings).where(pairings.c.person == person),
         delete(messages).where(messages.c.person == person),
         delete(identities).where(identities.c.person == person),
+        *(delete(table).where(table.c.person == person) for table in (steps, approvals, memories, reminders)),
     )
     return sum(connection.execute(deletion).rowcount for deletion in deletions)

@@ -19,6 +19,7 @@ from essence.config import StoreSettings
 from essence.errors import ConfigError, EngineMissing, StoreError, TooSlow
 from essence.store import retention
 from essence.store.api_keys import DurableApiKeys
+from essence.store.approvals import DurableApprovals
 from essence.store.bell import Bell
 from essence.store.clock import Clock, of_the_server, of_this_machine
 from essence.store.conversations import DurableConversations
@@ -26,9 +27,12 @@ from essence.store.database import Database, MemoryDatabase, ServerDatabase
 from essence.store.file import FileDatabase
 from essence.store.identities import DurableIdentities
 from essence.store.inbox import DurableInbox
+from essence.store.journal import DurableJournal
+from essence.store.memories import DurableMemories
 from essence.store.messages import DurableMessages
 from essence.store.outbox import DurableOutbox
 from essence.store.people import DurablePeople
+from essence.store.reminders import DurableReminders
 from essence.store.schema import bring_up_to_date
 
 _FORMS = "Use memory://, sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE."
@@ -51,6 +55,10 @@ class DurableStore:
             database, clock, max_turns=settings.history_max_turns, max_chars=settings.history_max_chars
         )
         self.people = DurablePeople(database, clock)
+        self.journal = DurableJournal(database, clock)
+        self.approvals = DurableApprovals(database, clock, Bell(poll_s))
+        self.memories = DurableMemories(database, clock)
+        self.reminders = DurableReminders(database, clock, Bell(poll_s))
         self.messages = DurableMessages(database, clock, due=Bell(poll_s), ended=Bell(poll_s))
         self.api_keys = DurableApiKeys(database, clock)
         self.identities = DurableIdentities(database)

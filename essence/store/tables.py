@@ -37,7 +37,7 @@ from essence.outgoing import Identity
 INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 """By dialect: inserts that know ON CONFLICT. Both have the same methods, and no common type."""
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration. Kept here so that opening a database that has it need not load Alembic."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, event, insert, text
 import essence.store
 from essence.dialogue import Address, Receipt, Reply, Turn
 from essence.errors import ConfigError, StoreError, TooSlow, Unreachable
+from essence.outgoing import Filter, Identity
 from essence.store import open_store, schema
 from essence.store.records import message_json
 from essence.store.tables import REVISION, chats, inbox, metadata
@@ -38,7 +39,8 @@ def test_the_newest_migration_is_the_one_that_the_code_expects():
 def test_there_are_no_other_tables():
     chat = {"chats", "inbox", "outbox", "turns", "preferences", "pairings"}
     message_api = {"messages", "api_keys", "identities"}
-    assert set(metadata.tables) == chat | message_api
+    agent = {"steps", "approvals", "memories", "reminders"}
+    assert set(metadata.tables) == chat | message_api | agent
 
 
 async def test_a_store_of_the_first_revision_is_opened_with_what_it_holds(file_url):
@@ -83,6 +85,7 @@ def as_of_the_second_revision(connection) -> None:
     statements = [f"DROP INDEX {index}" for index in ("chats_platform", "inbox_overdue", "inbox_untold")]
     statements += [f"DROP INDEX {index}" for index in ("inbox_newest", "inbox_parked", "inbox_private", "turns_line")]
     statements += [f"ALTER TABLE {table} DROP COLUMN {name}" for table, names in added.items() for name in names]
+    statements += [f"DROP TABLE {table}" for table in ("steps", "approvals", "memories", "reminders")]
     statements += [f"DROP TABLE {table}" for table in ("messages", "api_keys", "identities")]
     statements += ["DROP TABLE pairings", "CREATE INDEX turns_line ON turns (chat, id)"]
     statements += ["CREATE INDEX inbox_overdue ON inbox (deadline_at) WHERE outcome IS NULL"]
@@ -103,6 +106,12 @@ def as_of_the_second_revision(connection) -> None:
         (lambda store: store.inbox.unpark(HERE), "inbox_parked (chat=?)"),
         (lambda store: store.inbox.waiting(HERE), "inbox_line (chat=?)"),
         (lambda store: store.outbox.pending("telegram"), "outbox_pending (platform=?)"),
+        (lambda store: store.messages.claim("telegram", "w", lease_s=30), "messages_due (platform=?)"),
+        (lambda store: store.messages.claim("telegram", "w", lease_s=30), "messages_line (chat=? AND id<?)"),
+        (lambda store: store.messages.list(Filter(author="a"), limit=9), "messages_author (author=?)"),
+        (lambda store: store.messages.list(Filter(chat_id="7"), limit=9), "messages_chat (chat_id=?)"),
+        (lambda store: store.messages.list(Filter(person_id="7"), limit=9), "messages_person (person=?)"),
+        (lambda store: store.identities.last_wrote([Identity("telegram", "1")]), "inbox_private (person=?)"),
     ],
 )
 async def test_questions_follow_an_index(file_url, ask, index):
@@ -124,7 +133,7 @@ async def test_questions_follow_an_index(file_url, ask, index):
         store._database.run = lambda work, *, lasting=True: run(explained(work), lasting=lasting)
         await ask(store)
         assert any(index in plan for plan in plans), plans
-        assert not [plan for plan in plans if plan.startswith("SCAN inbox") and "INDEX" not in plan]
+        assert not [plan for plan in plans if plan.startswith(("SCAN inbox", "SCAN messages")) and "INDEX" not in plan]
 
 
 async def test_a_store_of_a_newer_june_is_refused_and_left_as_it_is(durable_url):

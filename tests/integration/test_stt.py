@@ -14,7 +14,7 @@ import pytest_asyncio
 import soxr
 
 from benchmarks._speech import PASSAGES, cut, notes, once, recording, word_errors
-from essence.audio import Pcm
+from essence.audio import Pcm, decode
 from essence.config import SttEngine
 from essence.dialogue import Transcript
 from essence.engines.stt.faster_whisper import FasterWhisper, open_player
@@ -24,6 +24,8 @@ from essence.ports import Transcriber
 pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 URL = "faster-whisper:base"
+SAID_ONCE = Pcm(b"".join(pcm.data for pcm in decode(Path(__file__).parent / "said_once.ogg")), 16_000)
+"""Piper's voice: "Please remind me to water the flowers tomorrow morning."."""
 DICKENS = " ".join(PASSAGES[0].phrases)
 
 
@@ -138,6 +140,37 @@ async def test_silence_around_speech_does_not_move_its_times(player: Transcriber
     (*_, plain), (*_, moved) = await hear(player, sound), await hear(player, padded)
     assert word_errors(plain.text, moved.text) <= 1
     assert moved.segments[0].start_s == pytest.approx(plain.segments[0].start_s + 5, abs=0.6)
+
+
+def played(*sounds: Pcm, pause_s: float) -> Pcm:
+    """One after the other, with pauses between them."""
+    pause = bytes(2 * int(pause_s * sounds[0].rate))
+    return Pcm(pause.join(sound.data for sound in sounds), sounds[0].rate)
+
+
+async def test_a_sentence_that_was_said_once_is_not_written_twice(player: Transcriber) -> None:
+    """Whisper base does so with this note in its first window."""
+    (*_, last) = await hear(player, SAID_ONCE)
+    assert word_errors("please remind me to water the flowers tomorrow morning", last.text) <= 1
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.2, 0.6])
+async def test_a_sentence_that_was_said_twice_is_written_twice(player: Transcriber, pause_s: float) -> None:
+    (*_, last) = await hear(player, played(SAID_ONCE, SAID_ONCE, pause_s=pause_s))
+    assert word_errors("please remind me to water the flowers tomorrow morning " * 2, last.text) <= 2
+
+
+async def test_what_a_person_says_twice_is_written_twice(player: Transcriber) -> None:
+    (*_, last) = await hear(player, cut(recording("endgame_nagg_nell"), 14.35, 17.31))
+    assert word_errors("ah that's a good story " * 2, last.text) <= 2
+
+
+async def test_word_times_are_given_to_notes_side_by_side(player: Transcriber) -> None:
+    chosen = [cut(recording("two_cities"), 0.61, 4.83), cut(recording("two_cities"), 6.45, 10.54)] * 4
+    alone = [(await hear(player, sound, word_times=True))[-1] for sound in chosen[:2]]
+    together = await asyncio.gather(*(hear(player, sound, word_times=True) for sound in chosen))
+    for (*_, last), expected in zip(together, alone * 4, strict=True):
+        assert [word.text for segment in last.segments for word in segment.words] == expected.text.split()
 
 
 async def test_word_times_are_given_on_request_and_run_forward(player: Transcriber) -> None:

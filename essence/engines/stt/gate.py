@@ -36,6 +36,16 @@ Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
+class Speech:
+    """When somebody speaks in a sound, as the VAD hears it."""
+
+    start_s: float
+    end_s: float
+    voiced_s: float
+    """Seconds of it in which there is a voice: without the pauses."""
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What the gate saw in a stretch of sound."""
 
@@ -45,11 +55,11 @@ class Look:
     probabilities: Samples
     """Probability of speech of every frame; empty where the level alone decided."""
 
-    @property
-    def span_s(self) -> tuple[float, float]:
-        """First and last moment of speech, within a frame. Only where there is speech. [s]"""
+    def timed(self) -> Speech:
+        """When there is speech, within a frame. Only where there is any."""
         frames = np.flatnonzero(self.probabilities >= _EDGE)
-        return float(frames[0]) * FRAME_S, float(frames[-1] + 1) * FRAME_S
+        voiced = int(np.count_nonzero(self.probabilities >= _SPEECH))
+        return Speech(float(frames[0]) * FRAME_S, float(frames[-1] + 1) * FRAME_S, voiced * FRAME_S)
 
 
 def look(samples: Samples) -> Look:
@@ -92,7 +102,7 @@ def trimmed(samples: Samples, found: Look) -> tuple[Samples, float]:
     Returns:
         The sound at the model's level, and how much was cut off its start [s].
     """
-    start_s, end_s = found.span_s
-    first = max(0, int((start_s - _PAD_S) * RATE_HZ))
-    last = int((end_s + _PAD_S) * RATE_HZ)
+    speech = found.timed()
+    first = max(0, int((speech.start_s - _PAD_S) * RATE_HZ))
+    last = int((speech.end_s + _PAD_S) * RATE_HZ)
     return amplified(samples[first:last], found.gain), first / RATE_HZ

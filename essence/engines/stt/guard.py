@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from essence.dialogue import Word
+from essence.engines.stt.gate import Speech
 from essence.engines.stt.repetition import is_loop
 
 _MOST_COMPRESSION = 2.4
@@ -21,6 +22,8 @@ _CUT_OFF_S = 1.2
 """Text that ends this long before the speech does is cut off. Whisper's times are right to about half a second."""
 _MOST_TOKENS_A_SECOND = 14.0
 """Nobody speaks faster: Latin script has up to 6, scripts of several tokens a character up to 10."""
+_LEAST_TOKENS_A_SECOND = 2.4
+"""Of voice, without the pauses. Measured: speech has 3.0 or more, notes whose second half was left out up to 2.0."""
 
 
 class Verdict(IntEnum):
@@ -28,7 +31,7 @@ class Verdict(IntEnum):
 
     GOOD = 0
     DOUBTFUL = 1
-    """Unsure of its words or its language: the full window may know better."""
+    """Unsure of its words or its language, or short of words: the full window may know better."""
     BROKEN = 2
     """A loop, or cut off: a longer window nearly always mends it."""
 
@@ -57,11 +60,18 @@ class Heard:
     no_speech_probability: float
     spent: bool
     """The token budget ran out before the model ended."""
+    repeat_tokens_per_s: float = 0.0
+    """Where the text ends by saying something again: how fast that, or the first time, would have been said; else 0."""
 
     @property
     def text(self) -> str:
         """As the model wrote it, with its leading space."""
         return "".join(span.text for span in self.spans)
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """Of the text, without timestamps."""
+        return tuple(token for span in self.spans for token in span.tokens)
 
 
 def compression_ratio(text: str) -> float:
@@ -70,25 +80,20 @@ def compression_ratio(text: str) -> float:
     return len(raw) / len(zlib.compress(raw)) if raw else 0.0
 
 
-def judge(heard: Heard, speech_s: tuple[float, float]) -> Verdict:
-    """Look for loops, cut-offs and doubt.
-
-    Args:
-        heard: What was written.
-        speech_s: First and last moment of speech, as the gate saw it. [s]
-    """
-    if heard.spent or _loops(heard, speech_s) or _cut_off(heard, speech_s[1]):
+def judge(heard: Heard, speech: Speech) -> Verdict:
+    """Look for loops, cut-offs and doubt in what was written of this speech."""
+    if heard.spent or _loops(heard, speech) or _cut_off(heard, speech.end_s):
         return Verdict.BROKEN
-    if heard.average_logprob < _LEAST_LOGPROB or heard.language_probability < _LEAST_LANGUAGE:
-        return Verdict.DOUBTFUL
-    return Verdict.GOOD
+    unlikely = heard.average_logprob < _LEAST_LOGPROB or heard.language_probability < _LEAST_LANGUAGE
+    sparse = len(heard.tokens) < _LEAST_TOKENS_A_SECOND * speech.voiced_s
+    return Verdict.DOUBTFUL if unlikely or sparse else Verdict.GOOD
 
 
-def _loops(heard: Heard, speech_s: tuple[float, float]) -> bool:
-    tokens = [token for span in heard.spans for token in span.tokens]
-    rate = len(tokens) / max(0.3, speech_s[1] - speech_s[0])
-    crowded = len(tokens) > 8 and rate > _MOST_TOKENS_A_SECOND
-    return crowded or compression_ratio(heard.text) > _MOST_COMPRESSION or is_loop(tokens)
+def _loops(heard: Heard, speech: Speech) -> bool:
+    rate = len(heard.tokens) / max(0.3, speech.end_s - speech.start_s)
+    crowded = len(heard.tokens) > 8 and rate > _MOST_TOKENS_A_SECOND
+    unsaid = heard.repeat_tokens_per_s > _MOST_TOKENS_A_SECOND
+    return crowded or unsaid or compression_ratio(heard.text) > _MOST_COMPRESSION or is_loop(heard.tokens)
 
 
 def _cut_off(heard: Heard, speech_end_s: float) -> bool:
@@ -97,20 +102,20 @@ def _cut_off(heard: Heard, speech_end_s: float) -> bool:
     return heard.spans[-1].closed and heard.spans[-1].end_s < speech_end_s - _CUT_OFF_S
 
 
-def better(one: Heard | None, other: Heard, speech_s: tuple[float, float]) -> Heard:
+def better(one: Heard | None, other: Heard, speech: Speech) -> Heard:
     """Whichever is more to be trusted; of equals the one whose words are likelier."""
     if one is None:
         return other
-    return min(one, other, key=lambda heard: (judge(heard, speech_s), -heard.average_logprob))
+    return min(one, other, key=lambda heard: (judge(heard, speech), -heard.average_logprob))
 
 
-def is_nothing(heard: Heard, speech_s: tuple[float, float]) -> bool:
+def is_nothing(heard: Heard, speech: Speech) -> bool:
     """Whether the model's own signals say that nobody spoke, though the gate let the sound pass.
 
     Whisper's rule (no-speech probability and log-probability together), or a loop that no attempt could end.
     """
     unsaid = heard.no_speech_probability > _MOST_NO_SPEECH and heard.average_logprob < _LEAST_LOGPROB
-    return not heard.text.strip() or unsaid or (heard.spent and _loops(heard, speech_s))
+    return not heard.text.strip() or unsaid or (heard.spent and _loops(heard, speech))
 
 
 def within(heard: Heard, duration_s: float) -> Heard:

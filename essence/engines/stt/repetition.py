@@ -1,12 +1,20 @@
-"""A structural test for loops: does a text say one thing over and over? Knows no language and no phrase."""
+"""Structural tests for loops: does a text say one thing over and over, or end by saying something again?
+
+They know no language and no phrase.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 
 _LONGEST_UNIT = 24
 """Longest repeated unit that is looked for, in items. Loops of Whisper repeat a clause, seldom more than 15 tokens."""
+
+_SHORTEST_ENDING = 4
+"""Shortest ending that counts as said again, in items: a clause."""
+_LOOSE_ITEMS = 2
+"""So many items at the very end may differ: a full stop instead of a comma, a word that was broken off."""
 
 
 def longest_run(items: Sequence[object]) -> tuple[int, int]:
@@ -41,3 +49,30 @@ def is_loop(items: Sequence[object]) -> bool:
     unit, times = longest_run(items)
     enough = 4 if unit >= 4 else 5
     return times >= enough and unit * times * 2 > len(items)
+
+
+def repeated_ending(items: Sequence[object]) -> tuple[range, range] | None:
+    """Find the longest ending that is said earlier too, and where it is said first.
+
+    Whisper may write a sentence once more that was said once: both lie in the text, and only one of them in the sound.
+
+    Returns:
+        Places of the first and of the last time, of equal length and apart from one another; None where there are none.
+    """
+    length, distance, end = max(
+        (
+            (_common_ending(items, distance, end), distance, end)
+            for end in range(max(0, len(items) - _LOOSE_ITEMS), len(items) + 1)
+            for distance in range(_SHORTEST_ENDING, end)
+        ),
+        default=(0, 0, 0),
+    )
+    if length < _SHORTEST_ENDING:
+        return None
+    return range(end - distance - length, end - distance), range(end - length, end)
+
+
+def _common_ending(items: Sequence[object], distance: int, end: int) -> int:
+    """How many of the items before `end` equal those `distance` before them; at most `distance`."""
+    last = range(end - 1, max(distance, end - distance) - 1, -1)
+    return sum(1 for _ in takewhile(lambda place: items[place] == items[place - distance], last))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from essence.engines.stt.audio_context import FULL_WINDOW_S, MARGIN_S
-from essence.engines.stt.gate import FRAME, FRAME_S, RATE_HZ, Look, Samples, look, trimmed
+from essence.engines.stt.gate import FRAME, FRAME_S, RATE_HZ, Look, Samples, Speech, look, trimmed
 
 LONGEST_S = FULL_WINDOW_S - MARGIN_S
 """So that the margin still fits Whisper's window."""
@@ -30,8 +30,8 @@ class Stretch:
     """Place of the first sample in the whole."""
     samples: Samples
     """At the level that models hear."""
-    speech_s: tuple[float, float]
-    """First and last moment of speech, from the stretch's start. [s]"""
+    speech: Speech
+    """Counted from the stretch's start."""
 
     @property
     def duration_s(self) -> float:
@@ -48,8 +48,6 @@ class Cutter:
     def __init__(self) -> None:
         self._buffer: Samples = np.zeros(0, np.float32)
         self._start = 0
-        self.gate_s = 0.0
-        """Sum of the time that the gate took, kept by whoever calls."""
 
     def write(self, samples: Samples) -> Iterator[Stretch]:
         """Add sound; yield the stretches that it completes."""
@@ -74,8 +72,9 @@ class Cutter:
 
 def _stretch(start_s: float, samples: Samples, found: Look) -> Stretch:
     kept, cut_s = trimmed(samples, found)
-    first_s, last_s = found.span_s
-    return Stretch(start_s + cut_s, kept, (first_s - cut_s, last_s - cut_s))
+    speech = found.timed()
+    moved = replace(speech, start_s=speech.start_s - cut_s, end_s=speech.end_s - cut_s)
+    return Stretch(start_s + cut_s, kept, moved)
 
 
 def cut_frame(probabilities: Samples) -> int:

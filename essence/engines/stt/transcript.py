@@ -31,7 +31,7 @@ class Draft:
         self._queue_s = self._queue_s or answer.queue_s
         self._compute_s += answer.compute_s
         heard = answer.heard
-        if is_nothing(heard, stretch.speech_s):
+        if is_nothing(heard, stretch.speech):
             return False
         self._text += heard.text
         self._segments += [_segment(heard, span, stretch.start_s) for span in heard.spans if span.text.strip()]

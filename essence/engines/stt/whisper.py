@@ -24,6 +24,7 @@ from essence.dialogue import Word
 from essence.engines.stt.audio_context import token_budget
 from essence.engines.stt.gate import RATE_HZ, Samples
 from essence.engines.stt.guard import Heard, Span, spans_of
+from essence.engines.stt.repetition import repeated_ending
 from essence.errors import EngineError, EngineMissing
 
 _MOST_WORKERS = 4
@@ -71,10 +72,8 @@ class Whisper:
             heard = [
                 self._heard(r, g, found, window_s) for r, g, found in zip(requests, results, languages, strict=True)
             ]
-            return [
-                self._with_words(encoded, one, len(request.samples)) if request.word_times else one
-                for request, one in zip(requests, heard, strict=True)
-            ]
+            alone = encoded if len(requests) == 1 else None
+            return [self._timed(r, one, window_s, alone) for r, one in zip(requests, heard, strict=True)]
         except (RuntimeError, ValueError, MemoryError) as error:
             raise EngineError(f"Whisper failed: {error}. Try a smaller model or STT_DEVICE=cpu.") from error
 
@@ -131,17 +130,37 @@ class Whisper:
             spent=len(tokens) >= token_budget(window_s),
         )
 
-    def _with_words(self, encoded: ctranslate2.StorageView, heard: Heard, sample_count: int) -> Heard:
-        tokenizer = self._tokenizer(heard.language)
-        tokens = [token for span in heard.spans for token in span.tokens if token < tokenizer.eot]
-        if not tokens:
+    def _timed(self, request: Request, heard: Heard, window_s: float, encoded: ctranslate2.StorageView | None) -> Heard:
+        """Add what the times of words tell, where it is wanted: they themselves, and how fast a repetition was said.
+
+        `encoded`: the stretch as the encoder left it, alone in its batch; None: it is encoded once more.
+        """
+        tokens = [token for token in heard.tokens if token < self._tokenizer(heard.language).eot]
+        repetition = repeated_ending(tokens)
+        if not tokens or not (request.word_times or repetition):
             return heard
-        frames = min(encoded.shape[1] * 2, sample_count // self._model.feature_extractor.hop_length)
-        alignment = self._model.find_alignment(tokenizer, [tokens], encoded, frames)[0]
-        ends = np.cumsum([len(timing["tokens"]) for timing in alignment])
-        merge_punctuations(alignment, _OPENING, _CLOSING)
-        words = [(int(end), _word(timing)) for end, timing in zip(ends, alignment, strict=True) if timing["word"]]
-        return replace(heard, spans=_shared_out(words, heard.spans))
+        alignment = self._alignment(request, heard.language, tokens, window_s, encoded)
+        if repetition:
+            starts_s = np.concatenate([_starts_s(timing) for timing in alignment])
+            heard = replace(heard, repeat_tokens_per_s=max(_tokens_per_s(starts_s, said) for said in repetition))
+        return replace(heard, spans=_with_words(heard.spans, alignment)) if request.word_times else heard
+
+    def _alignment(
+        self,
+        request: Request,
+        language: str,
+        tokens: list[int],
+        window_s: float,
+        encoded: ctranslate2.StorageView | None,
+    ) -> list[dict[str, Any]]:
+        """Words with their tokens and times, in order, from where the decoder looked while it wrote them."""
+        if encoded is None:
+            encoded = self._model.model.encode(self._features([request], window_s))
+        frames = min(encoded.shape[1] * 2, len(request.samples) // self._model.feature_extractor.hop_length)
+        alignment: list[dict[str, Any]] = self._model.find_alignment(
+            self._tokenizer(language), [tokens], encoded, frames
+        )[0]
+        return alignment
 
     def _tokenizer(self, language: str) -> Tokenizer:
         if language not in self._tokenizers:
@@ -149,6 +168,24 @@ class Whisper:
                 self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language=language
             )
         return self._tokenizers[language]
+
+
+def _starts_s(timing: dict[str, Any]) -> Samples:
+    """When each token of a word begins, if they are equally long. [s]"""
+    starts_s: Samples = np.linspace(timing["start"], timing["end"], len(timing["tokens"]), endpoint=False)
+    return starts_s
+
+
+def _tokens_per_s(starts_s: Samples, said: range) -> float:
+    """Speed from the first to the last of some tokens."""
+    return (len(said) - 1) / max(_TIMESTAMP_S, float(starts_s[said[-1]] - starts_s[said[0]]))
+
+
+def _with_words(spans: Sequence[Span], alignment: list[dict[str, Any]]) -> tuple[Span, ...]:
+    ends = np.cumsum([len(timing["tokens"]) for timing in alignment])
+    merge_punctuations(alignment, _OPENING, _CLOSING)
+    words = [(int(end), _word(timing)) for end, timing in zip(ends, alignment, strict=True) if timing["word"]]
+    return _shared_out(words, spans)
 
 
 def _word(timing: dict[str, Any]) -> Word:

@@ -72,8 +72,8 @@ class Job:
     def learn(self, heard: Heard) -> bool:
         """Take an attempt's result; say whether another attempt is worth it."""
         heard = within(heard, self.stretch.duration_s)
-        verdict = judge(heard, self.stretch.speech_s)
-        self.best = better(self.best, heard, self.stretch.speech_s)
+        verdict = judge(heard, self.stretch.speech)
+        self.best = better(self.best, heard, self.stretch.speech)
         following = self._following(verdict)
         if following is None or self.abandoned:
             return False
@@ -172,11 +172,11 @@ class Worker:
         window_s, temperature, _ = batch[0].key()
         try:
             results = self._model.hear([job.request for job in batch], window_s=window_s, temperature=temperature)
+            self._settle(batch, results, perf_counter() - start_s)
         except Exception as error:  # noqa: BLE001 (whatever it is: nobody may wait for ever, and the thread lives on)
             for job in batch:
-                job.future.set_exception(_as_june(error))
-            return
-        self._settle(batch, results, perf_counter() - start_s)
+                if not job.future.done():
+                    job.future.set_exception(_as_june(error))
 
     def _settle(self, batch: list[Job], results: list[Heard], took_s: float) -> None:
         again = []

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from essence.engines.stt.gate import RATE_HZ
+from essence.engines.stt.gate import RATE_HZ, Speech
 from essence.engines.stt.guard import Heard, Span
 from essence.engines.stt.segmentation import Stretch
 from essence.engines.stt.whisper import Request
@@ -38,7 +38,7 @@ class ScriptedWhisper:
 
 
 def job(seconds: float = 2.0) -> Job:
-    stretch = Stretch(0.0, np.zeros(int(seconds * RATE_HZ), np.float32), (0.1, seconds))
+    stretch = Stretch(0.0, np.zeros(int(seconds * RATE_HZ), np.float32), Speech(0.1, seconds, min(seconds, 0.8)))
     return Job(stretch, Request(stretch.samples, None, word_times=False))
 
 

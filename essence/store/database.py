@@ -12,7 +12,6 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from essence.errors import TooSlow
 from essence.store.clock import LeaseClock
@@ -45,8 +44,10 @@ class Database(Protocol):
 class MemoryDatabase:
     """SQLite in memory, in the loop's own thread: a transaction takes some 0.1 ms and never waits for a disk."""
 
-    def __init__(self, engine: Engine, lease_clock: LeaseClock) -> None:
+    def __init__(self, engine: Engine, lease_clock: LeaseClock, setting: str) -> None:
+        """`setting`: the variable that holds the URL, for what is told of errors."""
         self._engine = engine
+        self._setting = setting
         self.lease_clock = lease_clock
 
     async def run(self, work: Work[T], *, lasting: bool = True) -> T:
@@ -55,7 +56,7 @@ class MemoryDatabase:
             with self._engine.begin() as connection:
                 return work(connection)
         except SQLAlchemyError as error:
-            raise june_error(error) from error
+            raise june_error(error, self._setting) from error
 
 
 class ServerDatabase:
@@ -64,8 +65,10 @@ class ServerDatabase:
     All that it did lasts: a server that loses its power doesn't take along those who hold claims on other machines.
     """
 
-    def __init__(self, engine: AsyncEngine, lease_clock: LeaseClock, deadline_s: float) -> None:
+    def __init__(self, engine: AsyncEngine, lease_clock: LeaseClock, setting: str, deadline_s: float) -> None:
+        """`setting`: the variable that holds the URL, for what is told of errors."""
         self._engine = engine
+        self._setting = setting
         self._deadline_s = deadline_s
         self.lease_clock = lease_clock
 
@@ -76,7 +79,7 @@ class ServerDatabase:
         except TimeoutError as error:
             raise TooSlow(f"The database server took longer than {self._deadline_s:g} s. Try again.") from error
         except (SQLAlchemyError, OSError) as error:
-            raise june_error(error) from error
+            raise june_error(error, self._setting) from error
 
     async def _patiently(self, work: Work[T]) -> T:
         for _ in range(_TRIES - 1):

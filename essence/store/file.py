@@ -46,8 +46,10 @@ class _Done:
 class FileDatabase:
     """A connection, the thread that owns it, and what waits for it. Opened within a running loop."""
 
-    def __init__(self, engine: Engine, lease_clock: LeaseClock, deadline_s: float) -> None:
+    def __init__(self, engine: Engine, lease_clock: LeaseClock, setting: str, deadline_s: float) -> None:
+        """`setting`: the variable that holds the URL, for what is told of errors."""
         self.lease_clock = lease_clock
+        self._setting = setting
         self._engine = engine
         self._deadline_s = deadline_s
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -80,7 +82,7 @@ class FileDatabase:
     def _serve(self) -> None:
         try:
             while jobs := self._next():
-                self._tell(self._deliver, _commit(self._engine, jobs))
+                self._tell(self._deliver, _commit(self._engine, jobs, self._setting))
         finally:
             self._tell(self._stopped.set)
 
@@ -112,23 +114,23 @@ class FileDatabase:
                 one.job.result.set_exception(one.error)
 
 
-def _commit(engine: Engine, jobs: list[_Job]) -> list[_Done]:
+def _commit(engine: Engine, jobs: list[_Job], setting: str) -> list[_Done]:
     """Do several pieces of work in one transaction; if any fails, undo them all and do each in one of its own."""
     if len(jobs) > 1:
         with contextlib.suppress(Exception):  # raised again below, by the work that it is of
             with _transaction(engine, jobs) as connection:
                 done = [_Done(job, job.work(connection)) for job in jobs]
             return done  # noqa: RET504 - nothing is done before the commit
-    return [_alone(engine, job) for job in jobs]
+    return [_alone(engine, job, setting) for job in jobs]
 
 
-def _alone(engine: Engine, job: _Job) -> _Done:
+def _alone(engine: Engine, job: _Job, setting: str) -> _Done:
     try:
         with _transaction(engine, [job]) as connection:
             value = job.work(connection)
         return _Done(job, value)
-    except (SQLAlchemyError, sqlite3.Error) as error:  # the latter from the connection's first words, see opening.py
-        converted = june_error(error)
+    except (SQLAlchemyError, sqlite3.Error) as error:  # the latter from the connection's first words, see access.py
+        converted = june_error(error, setting)
         converted.__cause__ = error
         return _Done(job, error=converted)
     except Exception as error:  # noqa: BLE001 - raised where the work was asked for, not in this thread

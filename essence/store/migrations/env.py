@@ -4,6 +4,10 @@ from alembic import context
 
 from essence.store.tables import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.configure(
+    connection=context.config.attributes["connection"],
+    version_table=context.config.attributes["version_table"],
+    target_metadata=metadata,
+)
 with context.begin_transaction():
     context.run_migrations()

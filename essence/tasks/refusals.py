@@ -1,0 +1,39 @@
+"""What the board answers where it won't do what was asked."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from essence.errors import Conflict, InvalidInput, JuneError, NotAllowed, NotFound
+
+Code = Literal["invalid", "not_found", "conflict", "not_owner", "stale_lease", "not_allowed"]
+"""Stable names, for callers to tell apart: `conflict`: the task's state doesn't allow it, or somebody else has it;
+`not_owner`: it is another agent's; `stale_lease`: the lease token is not that of the newest lease."""
+
+_ERRORS: dict[Code, type[JuneError]] = {
+    "invalid": InvalidInput,
+    "not_found": NotFound,
+    "conflict": Conflict,
+    "not_owner": Conflict,
+    "stale_lease": Conflict,
+    "not_allowed": NotAllowed,
+}
+
+
+class Refusal(Exception):
+    """A rule of the board speaks against what was asked; nothing was changed."""
+
+    def __init__(self, code: Code, message: str, field: str | None = None) -> None:
+        """`field`: the argument that is wrong, where it is one."""
+        super().__init__(message)
+        self.code: Code = code
+        self.field = field
+
+    def as_error(self) -> JuneError:
+        """The narrowest of June's errors, for callers in this process."""
+        return _ERRORS[self.code](str(self))
+
+
+def unknown(what: str, its_id: object, field: str) -> Refusal:
+    """Nothing has this id."""
+    return Refusal("not_found", f"{what} {its_id} not found. Check {field}.", field)

@@ -32,6 +32,8 @@ COMMANDS = {
     "listen": "transcribe a file",
     "say": "speak a text into a file",
     "pair": "let in whoever asked June to",
+    "message-api-key": "let other services tell people something through the Message API",
+    "link": "tell June that two accounts are one person's",
     "history": "show, export or delete what June keeps of a conversation or a person",
     "engines": "list what can be used here, and what each of the others lacks",
     "download-models": "fetch model files, checked by SHA-256",

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import quote
 
 import httpx
 
@@ -182,7 +183,7 @@ class MessageApi:
 
     async def edit(self, key: str, text: str) -> tuple[Receipt, ...]:
         """See `essence.ports.Messenger`."""
-        found = (await self._ask("GET", "/messages", query={"idempotency_key": key}))["messages"]
+        found = (await self._ask("GET", "/messages", query={"idempotency_key": _header(key)}))["messages"]
         if not found:
             raise NotFound(f"Nothing was sent under the key {key}.")
         await self.replace(found[0]["message_id"], text)
@@ -210,7 +211,7 @@ class MessageApi:
         key: str | None = None,
         timeout_s: float = ANSWER_S,
     ) -> dict[str, Any]:
-        headers = observe.outgoing_context() | ({} if key is None else {"Idempotency-Key": key})
+        headers = observe.outgoing_context() | ({} if key is None else {"Idempotency-Key": _header(key)})
         try:
             answer = await self._http.request(method, path, json=body, params=query, headers=headers, timeout=timeout_s)
         except httpx.TimeoutException as error:
@@ -221,6 +222,14 @@ class MessageApi:
             found: dict[str, Any] = answer.json()
             return found
         raise _error(answer)
+
+
+def _header(key: str) -> str:
+    """Any key as a header can have it: visible ASCII, without quotes around it."""
+    return quote(key, safe=_AS_THEY_ARE)
+
+
+_AS_THEY_ARE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '%"')
 
 
 def _chat_platform(platform: Platform) -> Literal["telegram", "discord"]:

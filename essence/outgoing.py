@@ -5,6 +5,7 @@ Everything here is frozen and knows nothing of stores or wires. Ids are strings,
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
@@ -40,6 +41,17 @@ class ApiKey:
     as well."""
     created_at: datetime | None = None
     """None: it isn't kept in the store."""
+
+
+LOCAL_KEY, CONFIGURED_KEY = "local", "configured"
+"""Names of the keys that nobody adds: of the service's own machine, and of MESSAGE_API_KEY."""
+KEY_PREFIX = "june_"
+"""By which people, and scanners for secrets, know a key."""
+
+
+def new_secret() -> str:
+    """A key of the Message API: 256 random bits."""
+    return KEY_PREFIX + secrets.token_urlsafe(32)
 
 
 @dataclass(frozen=True, slots=True)

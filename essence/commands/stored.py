@@ -13,17 +13,18 @@ import typer
 from essence import config
 from essence.dialogue import Platform
 from essence.errors import ConfigError, NotFound
+from essence.outgoing import Identity
 
 if TYPE_CHECKING:
     from essence.ports import Store
 
 
-def settings() -> config.StoreSettings:
-    """Where June keeps things, if another process can reach it.
+def settings(*, new: bool = False) -> config.StoreSettings:
+    """Where June keeps things, if another process can reach it; `new`: even if nothing is there yet.
 
     Raises:
         ConfigError: It is another process's memory.
-        NotFound: It is a file that isn't there: none is made by looking.
+        NotFound: It is a file that isn't there, and not `new`: none is made by looking.
     """
     found = config.read(config.StoreSettings)
     scheme, _, rest = found.store_url.partition(":///")
@@ -32,7 +33,7 @@ def settings() -> config.StoreSettings:
             "STORE_URL is memory://, and no other process can reach the memory of a running June; start the service "
             "and this command with the same STORE_URL, such as sqlite:///june.db."
         )
-    if scheme == "sqlite" and rest and not Path(rest).exists():
+    if scheme == "sqlite" and rest and not new and not Path(rest).exists():
         raise NotFound(
             f"There is no store at {rest} yet. Set STORE_URL as the chat service has it, and start that once."
         )
@@ -58,6 +59,18 @@ def platform_named(name: str) -> Platform:
         if platform == name.lower():
             return platform
     raise typer.BadParameter(f"there is no platform {name!r}; use one of {', '.join(_PLATFORMS)}")
+
+
+def identity_named(text: str) -> Identity:
+    """An account that was typed as PLATFORM:ID.
+
+    Raises:
+        typer.BadParameter: It can't be read.
+    """
+    platform, colon, person_id = text.partition(":")
+    if not colon or not person_id.lstrip("-").isdecimal():
+        raise typer.BadParameter(f"{text!r} is no account; write it like telegram:42")
+    return Identity(platform_named(platform), person_id)
 
 
 _PLATFORMS: tuple[Platform, ...] = get_args(Platform)

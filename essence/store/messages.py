@@ -89,6 +89,8 @@ class DurableMessages:
             if key is not None and key in changes:
                 _must_match(changes[key], fingerprint)
                 return _posted(row)
+            if not append and text == row.text and row.state != "failed":
+                return _posted(row)
             revised = _revised(row, text, append=append) | {"changes": _noted(changes, key, fingerprint)}
             revision = update(messages).where(messages.c.id == row.id).values(**revised, due=True, updated_at=now)
             return _posted(connection.execute(revision.returning(messages)).one())

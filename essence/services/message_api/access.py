@@ -11,14 +11,9 @@ from starlette.exceptions import HTTPException
 
 from essence import observe
 from essence.config import MessageApiService
-from essence.errors import ConfigError, Conflict
-from essence.outgoing import SCOPES, ApiKey
+from essence.errors import ConfigError, Conflict, NotAllowed
+from essence.outgoing import CONFIGURED_KEY, LOCAL_KEY, SCOPES, ApiKey, new_secret
 from essence.ports import ApiKeys, Store
-
-PREFIX = "june_"
-"""By which people, and scanners for secrets, know a key."""
-LOCAL, CONFIGURED = "local", "configured"
-"""Names of the two keys that nobody added: of this machine, and of MESSAGE_API_KEY."""
 
 
 class Callers:
@@ -32,25 +27,23 @@ class Callers:
         """What this key allows. One that the store knows allows no more for being in the settings too.
 
         Raises:
-            HTTPException: 401: there is no key, or nobody knows it.
-            NotAllowed: It was removed.
+            HTTPException: 401: there is no key, nobody knows it, or it was removed.
         """
         if not secret:
             raise _unauthorized("Show a key: Authorization: Bearer KEY.")
-        if (kept := await self._keys.find(secret)) is not None:
+        try:
+            kept = await self._keys.find(secret)
+        except NotAllowed as error:
+            raise _unauthorized(str(error)) from error
+        if kept is not None:
             return kept
         if self._configured and secrets.compare_digest(secret.encode(), self._configured.encode()):
-            return ApiKey(CONFIGURED, SCOPES)
+            return ApiKey(CONFIGURED_KEY, SCOPES)
         raise _unauthorized("Nobody knows this key. Make one: python -m essence message-api-key add NAME")
 
 
 def _unauthorized(detail: str) -> HTTPException:
     return HTTPException(401, detail, headers={"WWW-Authenticate": "Bearer"})
-
-
-def new_secret() -> str:
-    """A key: 256 random bits."""
-    return PREFIX + secrets.token_urlsafe(32)
 
 
 async def open_callers(store: Store, settings: MessageApiService) -> Callers:
@@ -59,7 +52,7 @@ async def open_callers(store: Store, settings: MessageApiService) -> Callers:
     Raises:
         ConfigError: Others can reach the API and there is no key; or the key's file can't be written.
     """
-    if not settings.message_api_key and not [key for key in await store.api_keys.list() if key.name != LOCAL]:
+    if not settings.message_api_key and not [key for key in await store.api_keys.list() if key.name != LOCAL_KEY]:
         if not _is_loopback(settings.bind_host):
             raise ConfigError(
                 f"BIND_HOST={settings.bind_host} opens the API to other machines, so it needs a key. Set "
@@ -80,9 +73,9 @@ async def _let_in_this_machine(keys: ApiKeys, path: Path) -> None:
     secret = _read_or_make(path)
     if await keys.find(secret) is not None:
         return
-    await keys.remove(LOCAL)  # of a file that is gone
+    await keys.remove(LOCAL_KEY)  # of a file that is gone
     try:
-        await keys.add(secret, LOCAL, SCOPES, frozenset())
+        await keys.add(secret, LOCAL_KEY, SCOPES, frozenset())
     except Conflict:  # another process that starts at the same time was faster
         return
     observe.logger().info("local_key", file=str(path))

@@ -30,7 +30,8 @@ class BodyLimit:
             more = message.get("more_body", False)
         if len(body) > BODY_MAX_BYTES:
             detail = f"The body is longer than {BODY_MAX_BYTES} bytes. Send a shorter message."
-            return await problems.answer(413, InvalidInput.code, detail)(scope, receive, send)
+            refusal = problems.answer(413, InvalidInput.code, detail, headers={"Connection": "close"})
+            return await refusal(scope, receive, send)
         return await self._app(scope, _first(bytes(body), receive), send)
 
 

@@ -50,8 +50,15 @@ class Problem(BaseModel):
     errors: list[FieldProblem] = Field(default=[], description="The fields that can't be used, where it is these.")
 
 
+def _schema() -> dict[str, Any]:
+    """Without references, which would lead nowhere in another document."""
+    schema = Problem.model_json_schema()
+    schema["properties"]["errors"]["items"] = schema.pop("$defs")["FieldProblem"]
+    return schema
+
+
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": _schema()}}}
     for status in (400, 401, 403, 404, 409, 413, 422, 503)
 }
 """For the OpenAPI document."""

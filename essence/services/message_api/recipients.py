@@ -49,10 +49,12 @@ class Recipients:
 
     async def _on(self, platform: Platform, asked: NewMessage) -> Recipient:
         person_id = asked.user_id or ""
+        if platform == "telegram":  # a private chat has the person's own id, a group's is negative
+            chat_id = asked.chat_id or person_id
+            person_id = person_id or ("" if chat_id.startswith("-") else chat_id)
+            return Recipient(Address(platform, chat_id, asked.thread_id), person_id)
         if asked.chat_id is not None:
             return Recipient(Address(platform, asked.chat_id, asked.thread_id), person_id)
-        if platform == "telegram":  # a private chat has the person's own id
-            return Recipient(Address(platform, person_id, asked.thread_id), person_id)
         wrote = await self._identities.last_wrote([Identity(platform, person_id)])
         if wrote is None:
             raise InvalidInput(f"{platform} {person_id} has not written to June lately. Give the chat_id.")

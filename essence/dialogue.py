@@ -265,6 +265,15 @@ class Backlog:
     """When the oldest of them was received."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Parts of answers that their platform does not have yet."""
+
+    parts: int
+    oldest_key: str
+    """Empty where there are none."""
+
+
 EntityKind = Literal[
     "bold", "italic", "strikethrough", "spoiler", "code", "pre", "text_link", "blockquote",
 ]  # fmt: skip

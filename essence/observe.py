@@ -39,6 +39,20 @@ MESSAGES_WITHOUT_END = Counter(
     "june_messages_without_end", "Messages whose sender saw no end of them by their deadline.", ["platform"]
 )
 
+CHANNEL_CONNECTED = Gauge("june_channel_connected", "1 while the platform can be reached, else 0.", ["platform"])
+CHANNEL_OUTAGES = Counter(
+    "june_channel_outages", "Times that the platform could no longer be reached for a second or more.", ["platform"]
+)
+CHANNEL_TROUBLES = Counter(
+    "june_channel_troubles",
+    "What went wrong between June and a platform: 429, 409, too_slow, …",
+    ["platform", "trouble"],
+)
+OUTBOX_PARTS = Gauge("june_outbox_parts", "Parts of answers that have not arrived.", ["platform"])
+OUTBOX_OLDEST_SECONDS = Gauge(
+    "june_outbox_oldest_seconds", "For how long this process has seen the oldest of them wait. [s]", ["platform"]
+)
+
 _tracer: Tracer | None = None
 
 

@@ -42,6 +42,7 @@ from essence.dialogue import (
     ToolSpec,
     Transcript,
     Turn,
+    Unsent,
 )
 from essence.outgoing import ApiKey, Draft, Errand, Filter, Identity, Posted, Scope
 from essence.work import Approval, Choice, Cost, Memory, NewTask, Reminder, Task, TaskClaim
@@ -434,6 +435,10 @@ class Outbox(Protocol):
 
         A conversation whose next part is being sent or waits for its retry is left out.
         """
+        ...
+
+    async def unsent(self, platform: Platform) -> Unsent:
+        """How much has not been settled: neither sent nor given up nor taken back."""
         ...
 
 

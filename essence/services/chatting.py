@@ -23,6 +23,8 @@ from essence.ports import Channel, Store
 from essence.rpc.server import CHANNEL, RpcServer
 from essence.services import lifecycle
 from essence.services.http import HttpServer
+from essence.services.upkeep import prune_daily
+from essence.services.vitals import Vitals
 from essence.store import open_store
 
 S = TypeVar("S", config.TelegramService, config.DiscordService)
@@ -64,9 +66,13 @@ class Engines:
         """Wait until they are loaded."""
         return await asyncio.shield(self._pipeline)
 
+    def loaded(self) -> bool:
+        """Whether they are."""
+        return self._pipeline.done()
+
     def state(self) -> str:
         """In a few words."""
-        return "ready" if self._pipeline.done() else "loading"
+        return "ready" if self.loaded() else "loading"
 
 
 def run(service: Chatting[S, C]) -> int:
@@ -110,7 +116,8 @@ async def _serve(service: Chatting[S, C], settings: S) -> None:
         stack.push_async_callback(rpc.stop, 0.0)
         engines = Engines(settings)
         async with asyncio.TaskGroup() as tasks:
-            loading = tasks.create_task(engines.run())
+            vitals = Vitals(channel, store, engines_loaded=engines.loaded)
+            chores = [tasks.create_task(one) for one in (engines.run(), vitals.watch(), prune_daily(store))]
             async with running(
                 channel,
                 store,
@@ -121,10 +128,10 @@ async def _serve(service: Chatting[S, C], settings: S) -> None:
                 engines=engines.state,
             ) as assistant:
                 await rpc.serve(assistant.messenger)
-                http.serve(api)
-                observe.logger().info("ready")
+                http.serve(api, reasons=vitals.reasons)
                 await signals.stopping.wait()
                 observe.logger().info("stopping", grace_s=settings.grace_s)
                 await asyncio.gather(rpc.stop(settings.grace_s), http.drain(settings.grace_s))
-            loading.cancel()
+            for chore in chores:
+                chore.cancel()
     observe.logger().info("stopped")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 
 import uvicorn
-from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essence import __version__, observe
@@ -18,10 +20,12 @@ from essence.errors import ConfigError
 
 
 class State(StrEnum):
-    """What a service is doing; READY is the only one in which it takes work."""
+    """What a service is doing; READY is the only one in which its work can be done."""
 
     LOADING = "loading"
     READY = "ready"
+    IMPAIRED = "impaired"
+    """It works, and something that it needs is missing; it becomes READY by itself."""
     DRAINING = "draining"
 
 
@@ -58,7 +62,8 @@ class HttpServer:
 
     def __init__(self, name: str, *, has_api: bool) -> None:
         """`has_api`: whether the service brings an API when it is ready; without, all other paths are 404."""
-        self.state = State.LOADING
+        self._state = State.LOADING
+        self._reasons: Callable[[], Sequence[str]] = tuple
         self._api = Api()
         self._app = _health_app(name, self)
         if has_api:
@@ -84,13 +89,28 @@ class HttpServer:
         bound: int = listener.getsockname()[1]
         return bound
 
-    def serve(self, api: ASGIApp | None) -> None:
-        """Say that the service is ready, and hand requests to its own API."""
-        self.state, self._api.app = State.READY, api
+    @property
+    def state(self) -> State:
+        """What it is doing now."""
+        return State.IMPAIRED if self._state is State.READY and self._reasons() else self._state
+
+    def reasons(self) -> list[str]:
+        """Why it is not ready, in sentences."""
+        words = {State.LOADING: "The service is loading.", State.DRAINING: "The service is stopping."}
+        return [words[self._state]] if self._state in words else list(self._reasons())
+
+    def serve(self, api: ASGIApp | None, *, reasons: Callable[[], Sequence[str]] = tuple) -> None:
+        """Hand requests to the service's own API, and say that it is ready, unless there are reasons.
+
+        Args:
+            api: The service's own.
+            reasons: Why its work can't be done now, in sentences. Asked again each time.
+        """
+        self._state, self._api.app, self._reasons = State.READY, api, reasons
 
     async def drain(self, grace_s: float) -> None:
         """Take no more requests but for health and metrics, and let those in flight finish for `grace_s`."""
-        self.state, self._api.app = State.DRAINING, None
+        self._state, self._api.app = State.DRAINING, None
         try:
             await asyncio.wait_for(self._api.idle.wait(), grace_s)
         except TimeoutError:
@@ -111,29 +131,26 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-def _health_app(name: str, server: HttpServer) -> FastAPI:
-    app = FastAPI(title=f"June {name}", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
-
-    def status() -> tuple[dict[str, object], int]:
-        ready = server.state is State.READY
-        report = {"service": name, "version": __version__, "live": True, "ready": ready, "state": str(server.state)}
-        return report, 200 if ready else 503
-
-    @app.get("/health/live")
-    async def live() -> JSONResponse:
+def _health_app(name: str, server: HttpServer) -> Starlette:
+    async def live(_: Request) -> Response:
         return JSONResponse({"live": True})
 
-    @app.get("/health/ready")
-    async def ready() -> JSONResponse:
-        return JSONResponse(*status())
+    async def health(_: Request) -> Response:
+        reasons = server.reasons()
+        report = {
+            "service": name,
+            "version": __version__,
+            "live": True,
+            "ready": not reasons,
+            "state": str(server.state),
+            "reasons": reasons,
+        }
+        return JSONResponse(report, 503 if reasons else 200)
 
-    @app.get("/health")
-    async def health() -> JSONResponse:
-        return JSONResponse(*status())
-
-    @app.get("/metrics")
-    async def metrics() -> Response:
+    async def metrics(_: Request) -> Response:
         text, media_type = observe.metrics()
         return Response(text, media_type=media_type)
 
-    return app
+    # Starlette rather than FastAPI, which takes a quarter of a second to load: these have no parameters to check.
+    answers = {"/health/live": live, "/health/ready": health, "/health": health, "/metrics": metrics}
+    return Starlette(routes=[Route(path, answer) for path, answer in answers.items()])

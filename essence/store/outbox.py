@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from essence.dialogue import Address, Claim, Part, Platform, Receipt, Reply
+from essence.dialogue import Address, Claim, Part, Platform, Receipt, Reply, Unsent
 from essence.errors import Conflict, NotFound
 from essence.store.bell import Bell
 from essence.store.clock import Clock, LeaseClock
@@ -46,6 +46,11 @@ _has_more = (
     .label("has_more")
 )
 """Whether something else waits in the same conversation."""
+_waits = and_(outbox.c.platform == bindparam("p_platform"), is_unsettled)
+_UNSENT = select(
+    select(func.count()).select_from(outbox).where(_waits).scalar_subquery(),
+    select(outbox.c.key).where(_waits).order_by(outbox.c.id).limit(1).scalar_subquery(),
+)
 _KEEP = {
     name: insert(outbox).on_conflict_do_nothing(index_elements=["key"]).returning(outbox.c.state)
     for name, insert in INSERTS.items()
@@ -177,6 +182,12 @@ class DurableOutbox:
     async def pending(self, platform: Platform, *, limit: int = 100, wait_s: float = 0.0) -> tuple[Part, ...]:
         rows = await self._bell.first(lambda: self._pending(platform, limit), wait_s=wait_s, platform=platform)
         return tuple(part_of(row) for row in rows)
+
+    async def unsent(self, platform: Platform) -> Unsent:
+        count, oldest_key = await self._database.run(
+            lambda connection: connection.execute(_UNSENT, {"p_platform": platform}).one()
+        )
+        return Unsent(count, oldest_key or "")
 
     async def _pending(self, platform: Platform, limit: int) -> Sequence[Row[Any]]:
         values = {"p_platform": platform, "p_limit": limit}

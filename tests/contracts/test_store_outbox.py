@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from essence.audio import VoiceNote
-from essence.dialogue import Button, Entity, Receipt, Reply
+from essence.dialogue import Button, Entity, Receipt, Reply, Unsent
 from essence.errors import Conflict, NotFound
 from essence.store import open_store
 from tests.store_cases import HERE, SETTINGS, START, THERE, note
@@ -348,3 +348,13 @@ async def test_senders_of_two_platforms_are_not_woken_in_place_of_one_another(st
     assert [part.key for part in await telegram] == [key(0)]
     assert not discord.done()
     discord.cancel()
+
+
+async def test_what_has_not_arrived_is_counted_with_its_oldest_part(store):
+    assert await store.outbox.unsent("telegram") == Unsent(0, "")
+    for number in range(3):
+        await store.outbox.intend(key(number), HERE, Reply("part"))
+    await store.outbox.sent(key(0), RECEIPT)
+    await store.outbox.failed(key(1), "unreachable: no answer", retry_at=START)
+    assert await store.outbox.unsent("telegram") == Unsent(2, key(1))
+    assert await store.outbox.unsent("discord") == Unsent(0, "")

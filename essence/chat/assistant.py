@@ -15,6 +15,7 @@ from essence.chat.dispatcher import Dispatcher
 from essence.chat.exchange import House
 from essence.chat.intake import Intake
 from essence.chat.messenger import ChatMessenger
+from essence.chat.notices import Notices
 from essence.chat.pipeline import Pipeline
 from essence.chat.quota import open_quota
 from essence.config import ChatSettings
@@ -72,12 +73,12 @@ async def running(
     platform = channel.profile.platform
     worker_id = settings.june_worker_id or f"{platform}@{socket.gethostname()}"
     courier = Courier(store.outbox, channel, sender_id=worker_id)
-    house = House(store, channel, courier, pipeline, settings, system_prompt)
+    house = House(store, channel, courier, Notices(channel), pipeline, settings, system_prompt)
     dispatcher = Dispatcher(house, worker_id=worker_id)
     access = Access(store.people, platform, crowd.owners, crowd.guests)
     desk = slash.Desk(store, channel, dispatcher, engines)
     async with open_quota(settings) as quota, asyncio.TaskGroup() as tasks:
-        intake = Intake(store, channel, access, quota, dispatcher, desk, settings)
+        intake = Intake(house, access, quota, dispatcher, desk)
         work = [
             tasks.create_task(one)
             for one in (

@@ -12,15 +12,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from weakref import WeakValueDictionary
 
 from essence import observe
+from essence.chat.patience import PASSING, with_patience
 from essence.dialogue import Address, Claim, Part, Reply
-from essence.errors import Conflict, InvalidInput, JuneError, NotFound, RateLimited, Uncertain, by_code
+from essence.errors import (
+    Conflict,
+    EngineError,
+    InvalidInput,
+    JuneError,
+    NotFound,
+    RateLimited,
+    StoreError,
+    Uncertain,
+    by_code,
+)
 from essence.ports import Channel, Outbox
 
 LEASE_S = 90.0
@@ -45,7 +55,7 @@ class Courier:
 
     async def run(self) -> None:
         """Send what waits, until cancelled; requests that have left are then waited for."""
-        await self._outbox.release_all(self._sender_id)
+        await with_patience(lambda: self._outbox.release_all(self._sender_id))
         try:
             while True:
                 await self._send_pending()
@@ -84,7 +94,9 @@ class Courier:
             Conflict: The claim was lost, and nothing is kept; or the part was taken back.
             JuneError: It was given up: the platform's refusal.
         """
-        part = await self._outbox.dispatch(key, to, reply, sender_id=self._sender_id, lease_s=LEASE_S, under=under)
+        part = await with_patience(
+            lambda: self._outbox.dispatch(key, to, reply, sender_id=self._sender_id, lease_s=LEASE_S, under=under)
+        )
         if part is not None:
             settled = await asyncio.shield(self._start(part))
             if settled is not None:
@@ -127,7 +139,10 @@ class Courier:
                 receipt = await self._channel.send(part.to, part.reply, key=part.key, again=part.doubtful)
         except JuneError as error:
             return await self._failed(part, error)
-        await self._persist(self._outbox.sent(part.key, receipt))
+        except Exception:  # noqa: BLE001 (a bug must not hold back all that follows in this conversation)
+            observe.logger().exception("channel_crashed", key=part.key)
+            return await self._failed(part, EngineError("Something in me failed at sending this. My log tells more."))
+        await self._persist(lambda: self._outbox.sent(part.key, receipt))
         self._tell(part.key)
         return replace(part, state="sent", receipt=receipt)
 
@@ -138,14 +153,14 @@ class Courier:
         log("part_not_sent", key=part.key, code=error.code, error=str(error), tries=part.tries, given_up=final)
         retry_at = None if final else datetime.now(UTC) + timedelta(seconds=_pause_s(part, error))
         why = f"{error.code}: {error}"
-        await self._persist(self._outbox.failed(part.key, why, retry_at=retry_at, doubtful=uncertain))
+        await self._persist(lambda: self._outbox.failed(part.key, why, retry_at=retry_at, doubtful=uncertain))
         self._tell(part.key)
         return replace(part, state="given_up", why=why) if final else None
 
-    async def _persist(self, work: Coroutine[Any, Any, None]) -> None:
-        """If the store fails here, the part's lease ends and it is uncertain, which the outbox knows how to tell."""
+    async def _persist(self, work: Callable[[], Awaitable[None]]) -> None:
+        """If the store can't be had here, the part's lease ends and it is uncertain, which the outbox knows to tell."""
         try:
-            await work
+            await with_patience(work, passing=(*PASSING, StoreError))
         except JuneError as error:
             observe.logger().error("receipt_not_kept", code=error.code, error=str(error))
 

@@ -7,11 +7,16 @@ from datetime import UTC, datetime
 
 from essence import observe
 from essence.chat.exchange import Exchange, House
+from essence.chat.patience import reachable_for, with_patience
 from essence.dialogue import Address, Claim
-from essence.errors import Conflict, EngineError, JuneError, TooSlow
+from essence.errors import Conflict, EngineError, JuneError, StoreError, TooSlow
 
 LAST_WORDS_S = 5.0
 """Before its deadline a message is ended, so that its sender sees the end in time."""
+FAIR_S = 30.0
+"""An attempt gets at least this, though the deadline has passed: June was away, or somebody has set the clock."""
+FAIR_ATTEMPTS = 3
+"""So many do; more would never end a message that kills whoever takes it up."""
 RETRY_S = 1.0
 
 
@@ -22,12 +27,19 @@ class Running:
         self.claim, self.exchange = claim, exchange
         self.stopped = ""
         """Why it was stopped; empty while it goes on."""
+        self.ending = False
+        """Whether the message is being ended as failed, which nothing breaks off."""
         self._task = asyncio.current_task()
 
     def stop(self, why: str) -> None:
         """Break the answer off; its exchange ends the message."""
-        if not self.stopped and self._task is not None:
+        if not self.stopped and not self.ending and self._task is not None:
             self.stopped = why
+            self._task.cancel()
+
+    def drop(self) -> None:
+        """Let go of it without another word: the claim was lost, and whoever has it answers."""
+        if self._task is not None:
             self._task.cancel()
 
     def resume(self) -> None:
@@ -55,7 +67,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Answer what comes, until cancelled; what is unfinished then is given back."""
-        await self._house.store.inbox.release_all(self._worker_id)
+        await with_patience(lambda: self._house.store.inbox.release_all(self._worker_id))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hold_claims())
             while True:
@@ -106,34 +118,34 @@ class Dispatcher:
             await exchange.leave_off(running.stopped)
         except Conflict:
             raise
+        except StoreError:  # tried again when its lease has ended: till then it could not be ended either
+            if not exchange.delivered:
+                await self._house.notices.nothing_is_kept(running.claim.message)
+            raise
         except JuneError as error:
+            if exchange.delivered:  # the store could not end it, and will: the person has their answer
+                raise
+            running.ending = True
             await exchange.fail(error)
         except Exception:  # noqa: BLE001 (a bug must not leave a person without an end)
             observe.logger().exception("exchange_crashed", key=running.claim.message.key)
+            running.ending = True
             await exchange.fail(EngineError("Something in me failed at this message. My log tells more."))
 
     async def _within_deadline(self, running: Running) -> None:
-        limit = asyncio.timeout(_seconds_left(running.claim))
         try:
-            async with limit, asyncio.TaskGroup() as tasks:
-                waiting = tasks.create_task(self._put_off(limit))
+            async with asyncio.TaskGroup() as tasks:
+                limit = tasks.create_task(self._expire(running))
                 await running.exchange.answer()
-                waiting.cancel()
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise TooSlow("This took longer than it may. Please try again, or send something shorter.") from error
+                limit.cancel()
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
 
-    async def _put_off(self, limit: asyncio.Timeout) -> None:
-        """While the platform can't be reached, nobody could see an end: time stands still."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(RETRY_S)
-            when = limit.when()
-            if when is not None and not self._house.channel.state.connected:
-                limit.reschedule(max(when, loop.time()) + RETRY_S)
+    async def _expire(self, running: Running) -> None:
+        """Fail at the deadline, unless the answer is made: what only the platform holds up is not thrown away."""
+        await reachable_for(_seconds_left(running.claim), self._house.channel)
+        if not running.exchange.made:
+            raise TooSlow("This took longer than it may. Please try again, or send something shorter.")
 
     async def _give_back(self, claim: Claim) -> None:
         try:
@@ -149,10 +161,15 @@ class Dispatcher:
                 try:
                     await self._house.store.inbox.extend(running.claim, lease_s=lease_s)
                 except Conflict:
-                    running.stop("another process has it")
+                    observe.logger().info("claim_lost", key=running.claim.message.key)
+                    running.drop()
                 except JuneError as error:
                     observe.logger().warning("lease_not_extended", code=error.code, error=str(error))
 
 
 def _seconds_left(claim: Claim) -> float:
-    return max((claim.deadline_at - datetime.now(UTC)).total_seconds() - LAST_WORDS_S, 0.0)
+    """Until the deadline; no longer than it was set for, whatever the clock says."""
+    whole_s = (claim.deadline_at - claim.received_at).total_seconds()
+    left_s = min((claim.deadline_at - datetime.now(UTC)).total_seconds(), whole_s) - LAST_WORDS_S
+    fair_s = min(FAIR_S, whole_s - LAST_WORDS_S) if claim.attempt <= FAIR_ATTEMPTS else 0.0
+    return max(left_s, fair_s, 0.0)

@@ -21,6 +21,14 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """The model has written its last word. Comes before the `AudioPart` that speaks it."""
+
+    cut: bool
+    """The model reached its token limit before the end of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class AudioPart:
     """A stretch of the spoken answer, cut between sentences (the first may end at a comma), ready to be sent."""
 
@@ -49,7 +57,7 @@ class Done:
     timings: Timings
 
 
-Event = Heard | TextDelta | AudioPart | VoiceFailed | Done
+Event = Heard | TextDelta | Written | AudioPart | VoiceFailed | Done
 
 
 class Outlet:

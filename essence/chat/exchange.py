@@ -16,16 +16,19 @@ from typing import Any
 
 from essence import observe
 from essence.chat.courier import Courier
-from essence.chat.events import AudioPart, Done, Event, VoiceFailed
+from essence.chat.events import AudioPart, Event, VoiceFailed, Written
 from essence.chat.language import LanguageState, decide, language_name, of_text
 from essence.chat.live_text import LiveText
+from essence.chat.notices import Notices
+from essence.chat.patience import reachable_for, with_patience
 from essence.chat.pipeline import Pipeline
+from essence.chat.reasoning import without_reasoning
 from essence.chat.rendering import rendered
 from essence.chat.timings import Stopwatch
 from essence.chat.voices import Voices
 from essence.config import ChatSettings
 from essence.dialogue import AnswerForm, Claim, Message, Preferences, Reply, TextDelta, Transcript, Turn
-from essence.errors import JuneError
+from essence.errors import EmptyAnswer, JuneError
 from essence.ports import Channel, Store
 
 SIGN_AFTER_S = 0.25
@@ -33,6 +36,8 @@ SIGN_AFTER_S = 0.25
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
 STOPPED = " …"
 """Ends a text that was broken off."""
+BELOW = "⬇️"
+"""What becomes of "still working on it" where the answer is spoken alone."""
 GO_ON = "Your answer was broken off there. Go on exactly where it stopped, and repeat nothing of it."
 
 
@@ -43,6 +48,7 @@ class House:
     store: Store
     channel: Channel
     courier: Courier
+    notices: Notices
     pipeline: Callable[[], Awaitable[Pipeline]]
     """Waits until the engines are loaded."""
     settings: ChatSettings
@@ -60,7 +66,7 @@ class Exchange:
         self._preferences = Preferences()
         self._text = ""
         self._tells_text = False
-        self._heard = self._written = self._delivered = False
+        self._heard = self._written = self._made = self._delivered = False
         self._no_voice: JuneError | None = None
         self._language: str | None = None
         self._languages = LanguageState.from_record(_record(claim).get("language", {}))
@@ -75,6 +81,16 @@ class Exchange:
         """Whether the person has got something of the answer, and more is to come: what a newer message breaks off."""
         return self.begun and not self._delivered
 
+    @property
+    def made(self) -> bool:
+        """Whether nothing of it is left to be done but to bring it to the platform."""
+        return self._made
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the person has all of it."""
+        return self._delivered
+
     async def answer(self) -> None:
         """Bring the message to its end.
 
@@ -85,8 +101,9 @@ class Exchange:
         try:
             async with asyncio.TaskGroup() as tasks:
                 company = [tasks.create_task(work) for work in (self._signs(), self._live.run(), self._voices.run())]
-                await self._answer_with_patience()
-                for task in company:
+                patience = tasks.create_task(reachable_for(self._house.settings.chat_patience_s, self._house.channel))
+                await self._answer_with_patience(patience)
+                for task in (*company, patience):
                     task.cancel()
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
@@ -97,20 +114,24 @@ class Exchange:
         """Tell the sender what went wrong, and end the message."""
         observe.logger().warning("message_failed", key=self._message.key, code=error.code, error=str(error))
         await self._take_back()
-        sentence = f"⚠️ {error}"
-        if self._live.begun:
-            await self._show_last(f"{self._text}\n\n{sentence}" if self._text.strip() else sentence)
-        else:
-            with suppress(JuneError):  # whoever blocked June can't be told
-                await self._say(sentence, "e0")
+        await self._tell_failure(f"⚠️ {error}")
         await self._house.store.inbox.finish(self._claim, "failed", f"{error.code}: {error}")
         observe.count_message(self._message.address.platform, "failed")
+
+    async def _tell_failure(self, sentence: str) -> None:
+        """Below what was written of the answer, as far as the person may see that, else in a message of its own."""
+        said = without_reasoning(self._text).strip()
+        below = self._live.asked or (self._written and not self._voices.begun)
+        if below and await self._show_last(f"{said}\n\n{sentence}" if said else sentence):
+            return
+        with suppress(JuneError):  # whoever blocked June can't be told
+            await self._say(sentence, "e0")
 
     async def leave_off(self, why: str) -> None:
         """End a message whose answer is not wanted any more; what was said of it stays."""
         await self._take_back()
         text = self._text if self._written else self._text + STOPPED
-        if self._live.begun and self._text.strip():
+        if self._live.asked and self._text.strip():
             await self._show_last(text)
         if self.begun and self._text.strip():
             await self._keep_answer(text)
@@ -122,14 +143,20 @@ class Exchange:
         return json.dumps({"timings": asdict(self._stopwatch.timings), "language": self._languages.as_record()})
 
     async def _take_back(self) -> None:
-        await self._house.store.outbox.cancel(self._message.key)
+        outbox = self._house.store.outbox
+        await outbox.cancel(self._message.key)
+        self._live.take_up(await outbox.parts(self._message.key))
 
-    async def _show_last(self, markdown: str) -> None:
-        """Let the text end so, as far as the platform takes it now; what it doesn't take is no reason to fail twice."""
-        with suppress(JuneError, ExceptionGroup):
+    async def _show_last(self, markdown: str) -> bool:
+        """Let the text end so; whether the platform takes it, for what it doesn't take is no reason to fail twice."""
+        try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._live.run())
                 await self._live.finish(markdown)
+        except ExceptionGroup as failed:
+            observe.logger().warning("text_not_ended", key=self._message.key, why=str(failed.exceptions[0]))
+            return False
+        return True
 
     async def _say(self, markdown: str, name: str) -> None:
         """Say something that is no part of the answer's text."""
@@ -148,19 +175,18 @@ class Exchange:
             await channel.sign(message, "speaking" if self._wants_voice and not self._tells_text else "writing")
             slow_at = started_at + self._house.settings.chat_slow_s
             await asyncio.sleep(min(channel.profile.typing_s, max(slow_at - asyncio.get_running_loop().time(), 1.0)))
-            if not self.begun and asyncio.get_running_loop().time() >= slow_at:
+            if not (self.begun or self._text) and asyncio.get_running_loop().time() >= slow_at:
                 self._live.show("⏳ Still working on it …")
 
-    async def _answer_with_patience(self) -> None:
+    async def _answer_with_patience(self, patience: asyncio.Task[None]) -> None:
         """Try again while an engine can't be had, as long as nothing was said and the person may still be waiting."""
-        loop = asyncio.get_running_loop()
-        gives_up_at = loop.time() + self._house.settings.chat_patience_s
         pause_s = FIRST_PAUSE_S
         while True:
             try:
                 return await self._answer()
             except JuneError as error:
-                if not error.retryable or self._text or loop.time() + pause_s > gives_up_at:
+                said = self._text != self._voices.spoken  # by this attempt
+                if not error.retryable or said or patience.done():
                     raise
                 observe.logger().warning("exchange_tries_again", key=self._message.key, code=error.code)
             await asyncio.sleep(pause_s)
@@ -246,8 +272,6 @@ class Exchange:
             stopwatch=self._stopwatch,
         )
         await self._tell(events)
-        self._written = True
-        await self._keep_answer(self._text)
         await self._end()
 
     async def _keep_answer(self, text: str) -> None:
@@ -267,28 +291,41 @@ class Exchange:
     async def _tell(self, events: AsyncGenerator[Event]) -> None:
         async with aclosing(events):
             async for event in events:
-                self._tell_one(event)
+                await self._tell_one(event)
 
-    def _tell_one(self, event: Event) -> None:
+    async def _tell_one(self, event: Event) -> None:
         match event:
             case TextDelta(text):
                 self._text += text
                 if self._tells_text:
                     self._live.show(self._text)
+            case Written(cut):
+                self._text += STOPPED if cut else ""
+                self._written = True
+                await self._keep_answer(self._text)
             case AudioPart():
                 self._voices.put(event, captioned=not self._tells_text and self._form == "caption")
             case VoiceFailed(error):
                 self._no_voice, self._tells_text = error, True
-            case Done(cut=True):
-                self._text += STOPPED
             case _:
                 pass
 
     async def _end(self) -> None:
-        """Return when the platform has all of it."""
-        if self._tells_text:
+        """Return when the platform has all of it.
+
+        Raises:
+            EmptyAnswer: There is nothing in it to be seen or heard.
+        """
+        self._made = True
+        if self._tells_text or not self._voices.audible:
             reason = f"\n\n_(No voice message: {self._no_voice})_" if self._no_voice is not None else ""
+            if not rendered(self._text + reason, self._house.channel.profile):
+                raise EmptyAnswer("There is nothing to see in the language model's answer. Ask again.")
             await self._live.finish(self._text + reason)
+        elif self._live.asked:
+            await self._live.finish(BELOW)
+        else:
+            self._live.show("")
         await self._voices.finish()
 
     async def _history(self, question: str) -> tuple[Turn, ...]:
@@ -304,9 +341,11 @@ class Exchange:
         return (Turn("system", prompt), *turns)
 
     async def _keep(self, *turns: Turn, name: str = "answered") -> None:
-        message = self._message
-        await self._house.store.conversations.append(
-            message.address, turns, key=f"{message.key}:{name}", person_id=message.sender.person_id
+        message, conversations = self._message, self._house.store.conversations
+        await with_patience(
+            lambda: conversations.append(
+                message.address, turns, key=f"{message.key}:{name}", person_id=message.sender.person_id
+            )
         )
 
     @property

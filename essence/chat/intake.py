@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,15 +12,13 @@ from essence import observe
 from essence.chat import slash
 from essence.chat.access import Access, Standing
 from essence.chat.dispatcher import Dispatcher
+from essence.chat.exchange import House
+from essence.chat.patience import with_patience
 from essence.chat.quota import Quota, sentence
 from essence.chat.rendering import rendered
-from essence.config import ChatSettings
 from essence.dialogue import Address, Button, Message, Outcome, Pairing, Reply
 from essence.errors import JuneError, StoreError
-from essence.ports import Channel, Store
 
-ONE_NOTICE_S = 600.0
-"""A person is told once in this time that nothing can be kept."""
 SETTLE_S = 1.0
 """After the last message of a backlog it is announced."""
 YES, NO = "backlog:yes", "backlog:no"
@@ -31,15 +28,12 @@ LET_IN, KEEP_OUT = "pair:yes:", "pair:no:"
 class Intake:
     """Takes messages of one channel; `receive` returns when each is durable."""
 
-    def __init__(
-        self, store: Store, channel: Channel, access: Access, quota: Quota, dispatcher: Dispatcher, desk: slash.Desk,
-        settings: ChatSettings,
-    ) -> None:  # fmt: skip
+    def __init__(self, house: House, access: Access, quota: Quota, dispatcher: Dispatcher, desk: slash.Desk) -> None:
         """`desk`: what slash commands work on."""
-        self._quota = quota
-        self._store, self._channel, self._access = store, channel, access
-        self._dispatcher, self._desk, self._settings = dispatcher, desk, settings
-        self._told: dict[str, float] = {}
+        self._store, self._channel, self._settings, self._notices = (
+            house.store, house.channel, house.settings, house.notices
+        )  # fmt: skip
+        self._access, self._quota, self._dispatcher, self._desk = access, quota, dispatcher, desk
         self._parked = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -175,7 +169,7 @@ class Intake:
         """Tell of what came while June was away, one message for each conversation; until cancelled."""
         platform = self._channel.profile.platform
         before = datetime.now(UTC) - timedelta(seconds=self._settings.chat_fresh_s)
-        if await self._store.inbox.park_unbegun(platform, before):
+        if await with_patience(lambda: self._store.inbox.park_unbegun(platform, before)):
             self._parked.set()
         self._parked.set()
         while True:
@@ -200,15 +194,8 @@ class Intake:
         await self._store.inbox.announce(address, key, reply)
 
     async def _tell_that_nothing_is_kept(self, message: Message) -> None:
-        """Past the outbox, which can't keep it either."""
-        chat, now = message.address.chat_id, time.monotonic()
-        if not message.addressed or self._told.get(chat, -ONE_NOTICE_S) + ONE_NOTICE_S > now:
-            return
-        if await self._access.standing(message.sender.person_id) == "stranger":
-            return
-        self._told = {place: at for place, at in self._told.items() if at + ONE_NOTICE_S > now} | {chat: now}
-        text = "⚠️ I can't keep messages at the moment: my disk is full or can't be written. I'll answer when it can."
-        await self._channel.send(message.address, Reply(text), key=f"{message.key}:full")
+        if message.addressed and await self._access.standing(message.sender.person_id) != "stranger":
+            await self._notices.nothing_is_kept(message)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         async def quietly() -> None:

@@ -44,6 +44,7 @@ class LiveText:
         self._claim, self._courier, self._channel, self._stopwatch = claim, courier, channel, stopwatch
         self._messages: list[_Shown] = []
         self._number = 0
+        self._sends = False
         self._failures = 0
         self._wanted, self._complete = "", False
         self._news, self._done = asyncio.Event(), asyncio.Event()
@@ -54,24 +55,32 @@ class LiveText:
         """Whether anything of it stands there."""
         return bool(self._messages)
 
+    @property
+    def asked(self) -> bool:
+        """Whether anything of it stands there or may be on its way."""
+        return self.begun or self._sends
+
     def take_up(self, parts: Sequence[Part]) -> None:
-        """Go on with the messages that an earlier attempt has sent."""
+        """Go on with the messages that were sent, by an earlier attempt too, and behind what was taken back."""
         mine = [part for part in parts if part.key.startswith(f"{self._claim.message.key}:t")]
         self._number = sum(part.state in ("sent", "cancelled", "given_up") for part in mine)
-        self._messages = [_shown(part) for part in mine if part.receipt is not None]
+        sent = [part for part in mine if part.receipt is not None]
+        self._messages += [_shown(part) for part in sent[len(self._messages) :]]
 
     def show(self, markdown: str) -> None:
-        """Let this stand there, as far as the pace allows."""
-        self._wanted = markdown
-        self._news.set()
+        """Let this stand there, as far as the pace allows; nothing takes the place of a text that is complete."""
+        if not self._complete:
+            self._wanted = markdown
+            self._news.set()
 
     async def finish(self, markdown: str) -> None:
-        """Return when exactly this stands there. `run` ends with it.
+        """Return when exactly this stands there. `run` ends with it, and has to run again where it has ended.
 
         Raises:
             JuneError: From `run`, which whoever holds both in a task group hears.
         """
         self._wanted, self._complete = markdown, True
+        self._done.clear()
         self._news.set()
         await self._done.wait()
 
@@ -134,6 +143,7 @@ class LiveText:
         message = self._claim.message
         reply_to = message.message_id if number == 0 and not message.private else None
         reply = Reply(text.text, entities=text.entities, reply_to_id=reply_to)
+        self._sends = True
         with self._stopwatch.busy("upload"):
             part = await self._courier.send(f"{message.key}:t{self._number}", message.address, reply, under=self._claim)
         self._number += 1

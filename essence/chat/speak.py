@@ -57,11 +57,20 @@ class Speaker:
         if not words:
             return
         started_s = self._stopwatch.timings.tts_s
+        made_s = await self._make_sound(words, language, voice)
+        if not made_s and any(char.isalnum() for char in words):
+            raise EngineError("The voice made no sound of it. Choose another one with /voice; its log may tell more.")
+        self._parts.learn_pace(len(piece), self._stopwatch.timings.tts_s - started_s)
+
+    async def _make_sound(self, words: str, language: str | None, voice: str | None) -> float:
+        made_s = 0.0
         async with aclosing(self._synthesizer.synthesize(words, voice=voice, language=language)) as speech:
             while (pcm := await self._chunk(speech)) is not None:
-                self._stopwatch.reach("first_audio")
-                await self._parts.add_sound(pcm)
-        self._parts.learn_pace(len(piece), self._stopwatch.timings.tts_s - started_s)
+                if pcm.data:
+                    self._stopwatch.reach("first_audio")
+                    await self._parts.add_sound(pcm)
+                    made_s += pcm.duration_s
+        return made_s
 
     async def _chunk(self, speech: AsyncGenerator[Pcm]) -> Pcm | None:
         with self._stopwatch.busy("tts"):

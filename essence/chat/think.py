@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from essence.chat.events import Outlet
+from essence.chat.events import Outlet, Written
+from essence.chat.reasoning import without_reasoning
 from essence.chat.sentences import SentenceSplitter
 from essence.chat.timings import Stopwatch
 from essence.dialogue import Finished, TextDelta, Turn
@@ -70,7 +71,7 @@ async def think(
     Without a splitter and pieces the answer is only written.
 
     Raises:
-        EmptyAnswer: The model wrote nothing but blanks.
+        EmptyAnswer: The model wrote nothing but blanks and what it thought aloud.
         JuneError: As the model says.
     """
     text, cut = "", False
@@ -86,8 +87,9 @@ async def think(
                             await _pass_on(splitter.feed(delta), pieces, stopwatch)
                     case Finished(reason):
                         cut = reason == "length"
-    if not text.strip():
+    if not without_reasoning(text).strip():
         raise EmptyAnswer("The language model answered without a word. Ask again, or try another model.")
+    outlet.put(Written(cut))
     if splitter is not None and pieces is not None:
         await _pass_on(splitter.flush(), pieces, stopwatch)
         await pieces.finish()

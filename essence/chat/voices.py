@@ -23,6 +23,8 @@ class Voices:
         """Whether the person has got any."""
         self.spoken = ""
         """The stretch of the answer that an earlier attempt has spoken."""
+        self.audible = False
+        """Whether the answer has a voice message, be it on its way."""
 
     def take_up(self, parts: Sequence[Part]) -> None:
         """Go on behind what an earlier attempt has written down."""
@@ -32,9 +34,11 @@ class Voices:
         standing = [part for part in mine if part.state not in ("cancelled", "given_up")]
         self.begun = any(part.state == "sent" for part in standing)
         self.spoken = "".join(part.reply.spoken for part in standing)
+        self.audible = bool(standing)
 
     def put(self, part: AudioPart, *, captioned: bool) -> None:
         """Send this next. `captioned`: with its words below it, as far as they fit."""
+        self.audible = True
         texts = rendered(part.text, self._profile, limit=self._profile.caption_units) if captioned else []
         message = self._claim.message
         self._queue.put_nowait(

@@ -2,25 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 
 import pytest
 
-from essence.audio import Pcm, decode, encode_voice
-from essence.chat.assistant import COMMANDS, Assistant, Crowd, running
-from essence.chat.pipeline import Pipeline
-from essence.config import TelegramService
+from essence.audio import decode
+from essence.chat.assistant import COMMANDS
 from essence.dialogue import Address, Button, ModelEvent, Transcript, Turn
 from essence.errors import InvalidInput, NotAllowed, NotFound, Unreachable
-from essence.fakes import ScriptedModel, ScriptedTranscriber, ToneSynthesizer
+from essence.fakes import ScriptedModel, ToneSynthesizer
 from essence.fakes.telegram import LostAnswer, ServerError, TelegramServer, TooManyRequests, User
-from essence.ports import Messenger, Transcriber
+from essence.ports import Messenger
 from essence.rpc.client import open_messenger
 from essence.rpc.server import CHANNEL, serving
-from essence.services.telegram.channel import TelegramChannel
-from essence.store import open_store
+from tests.chat_june import NOTE, june
 
-NOTE = encode_voice([Pcm(bytes(48_000 * 2 * 2), 48_000)]).data
 LONG = (
     "The first sentence is here now. The second one comes after it. A third is on its way. The fourth ends it all. " * 4
 )
@@ -40,56 +35,6 @@ def ann(telegram: TelegramServer) -> User:
 @pytest.fixture
 def url(tmp_path) -> str:
     return f"sqlite:///{tmp_path}/june.db"
-
-
-@asynccontextmanager
-async def june(
-    telegram: TelegramServer,
-    url: str,
-    owner: User,
-    *,
-    model: ScriptedModel | None = None,
-    hears: str = "what is up",
-    voice: ToneSynthesizer | None = None,
-    fresh_s: float = 900.0,
-    guests: Sequence[User] = (),
-    messages: str = "",
-    patience_s: float = 5.0,
-    transcriber: Transcriber | None = None,
-) -> AsyncIterator[Assistant]:
-    settings = TelegramService(
-        _env_file=None,
-        telegram_token=telegram.token,
-        telegram_api_url=telegram.url,
-        telegram_messages_per_s=0,
-        chat_fresh_s=fresh_s,
-        store_poll_s=0.05,
-        rate_limit_messages=messages,
-        chat_patience_s=patience_s,
-    )
-    pipeline = Pipeline(
-        transcriber or ScriptedTranscriber(hears), model or ScriptedModel("All is well."), voice or ToneSynthesizer()
-    )
-
-    async def loaded() -> Pipeline:
-        return pipeline
-
-    async with (
-        open_store(url, settings) as store,
-        TelegramChannel(settings, COMMANDS) as channel,
-        running(
-            channel,
-            store,
-            loaded,
-            settings,
-            Crowd(frozenset({str(owner.person.user_id)}), frozenset(str(guest.person.user_id) for guest in guests)),
-            system_prompt="You are June.",
-        ) as assistant,
-    ):
-        yield assistant
-        async with asyncio.timeout(10):
-            while await store.inbox.backlog() or telegram.unconfirmed:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
 
 
 async def test_a_text_is_answered_with_text(telegram, ann, url):
@@ -236,7 +181,7 @@ async def test_a_backlog_is_announced_once_and_answered_if_wanted(telegram, ann,
     for number in range(3):
         await ann.says(f"old {number}")
     await asyncio.sleep(1.1)  # Telegram's times are whole seconds
-    async with june(telegram, url, ann, fresh_s=0.05):
+    async with june(telegram, url, ann, chat_fresh_s=0.05):
         question = await ann.receives()
         assert "3 messages" in question.text
         await ann.presses(question, "Yes, please")
@@ -250,7 +195,7 @@ async def test_a_model_that_is_down_is_told_with_its_name(telegram, ann, url):
             raise Unreachable("Nothing answers at the model's address. Is it running?")
             yield
 
-    async with june(telegram, url, ann, model=Down(""), patience_s=0):
+    async with june(telegram, url, ann, model=Down(""), chat_patience_s=0):
         await ann.says("hello")
         answer = await ann.receives()
     assert answer.text.startswith("⚠️")
@@ -361,7 +306,7 @@ async def test_what_can_not_be_sent_is_refused_before_it_is_kept(messenger, ann)
 
 async def test_a_guest_who_sends_too_much_is_told_once_and_an_owner_is_not_limited(telegram, ann, url):
     bob = telegram.user("Bob")
-    async with june(telegram, url, ann, guests=[bob], messages="2/minute"):
+    async with june(telegram, url, ann, guests=[bob], rate_limit_messages="2/minute"):
         for person in (bob, ann):
             for number in range(5):
                 await person.says(f"question {number}")

@@ -183,21 +183,21 @@ _DISCORD_FAULTS: dict[Trouble, fake_discord.Fault] = {
 class DiscordStage:
     """The fake Discord, with a server for threads."""
 
-    def __init__(self, server: fake_discord.DiscordServer, channel: Channel, thread: fake_discord.Channel) -> None:
-        self._server, self.channel, self._thread = server, channel, thread
-        self._ann = server.user("Ann")
+    def __init__(self, server: fake_discord.DiscordServer, ann: fake_discord.Person, channel: Channel) -> None:
+        self._server, self._ann, self.channel = server, ann, channel
+        guild = server.world.add_guild("Home", server.world.users[ann.user_id])
+        parent = server.world.add_channel(guild["id"], "general")
+        self.thread = Address("discord", parent["id"], server.world.add_thread(parent, "News", ann.user_id)["id"])
 
     @property
     def home(self) -> Address:
         return Address("discord", self._ann.dm.channel_id)
 
-    @property
-    def thread(self) -> Address:
-        parent_id = self._server.world.channels[self._thread.channel_id]["parent_id"]
-        return Address("discord", parent_id, self._thread.channel_id)
+    def _room(self, at: Address) -> fake_discord.Channel:
+        return fake_discord.Channel(self._server.world, at.thread_id or at.chat_id)
 
     async def says(self, text: str, *, in_thread: bool = False) -> None:
-        await self._ann.says(text, self._thread if in_thread else None)
+        await self._ann.says(text, self._room(self.thread) if in_thread else None)
 
     async def sends_sound(self, data: bytes) -> None:
         await self._ann.sends_voice(data, 1.0)
@@ -208,7 +208,7 @@ class DiscordStage:
         await self._ann.presses(post, custom_id)
 
     def shown(self, at: Address) -> Sequence[Shown]:
-        return [_discords(post) for post in self._junes(self._thread if at == self.thread else self._ann.dm)]
+        return [_discords(post) for post in self._junes(self._room(at))]
 
     def _junes(self, place: fake_discord.Channel) -> list[fake_discord.Post]:
         return [post for post in place.posts() if post.author_id == self._server.world.bot["id"]]
@@ -247,10 +247,10 @@ def _discords(post: fake_discord.Post) -> Shown:
 async def discord() -> AsyncIterator[Stage]:
     with pytest.MonkeyPatch.context() as patch:
         async with discord_june.fake_discord(patch) as server:
-            bob = server.user("Bob")
-            thread = await bob.opens_thread("News", server.guild("Home", bob).channel("general"))
-            async with discord_june.June(server).channel as channel:
-                yield DiscordStage(server, channel, thread)
+            june, ann = discord_june.June(server), server.user("Ann")
+            june.allowed = (ann.user_id,)
+            async with june.channel as channel:
+                yield DiscordStage(server, ann, channel)
 
 
 # --- in memory

@@ -170,14 +170,20 @@ class MemoryChannel:
             await asyncio.sleep(AGAIN_S)
 
     async def send(self, to: Address, reply: Reply, *, key: str, again: bool = False) -> Receipt:
-        if not reply.text.strip() and reply.voice is None:
-            raise InvalidInput("There is nothing to send.")
+        self._check(reply)
         failure = self._failure("send")
         if failure is None or failure.done:
             self._show(to, reply, key)
         if failure is not None:
             raise failure.error
         return self._keys[key]
+
+    def _check(self, reply: Reply) -> None:
+        if not reply.text.strip() and reply.voice is None:
+            raise InvalidInput("There is nothing to send.")
+        most = self.profile.text_units if reply.voice is None else self.profile.caption_units
+        if len(reply.text.encode("utf-16-le")) // 2 > most:
+            raise InvalidInput(f"A text takes {most} UTF-16 units here. Send less.")
 
     def _show(self, to: Address, reply: Reply, key: str) -> None:
         if key in self._keys:
@@ -188,6 +194,7 @@ class MemoryChannel:
         self._tell()
 
     async def edit(self, to: Address, message_id: str, reply: Reply) -> None:
+        self._check(reply)
         failure = self._failure("edit")
         if failure is None or failure.done:
             self._change(to, message_id, reply)

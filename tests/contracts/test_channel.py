@@ -9,7 +9,16 @@ import pytest
 
 from essence.audio import Pcm, encode_voice
 from essence.dialogue import Button, Message, Reply
-from essence.errors import InvalidAudio, NotAllowed, NotFound, RateLimited, StoreError, Uncertain, Unreachable
+from essence.errors import (
+    InvalidAudio,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    RateLimited,
+    StoreError,
+    Uncertain,
+    Unreachable,
+)
 from tests import channel_stages
 from tests.channel_stages import Stage
 
@@ -93,6 +102,13 @@ async def test_messages_of_one_chat_come_in_order(stage: Stage) -> None:
     assert texts == [f"message {number}" for number in range(5)]
 
 
+async def test_what_was_said_before_june_listened_is_heard_when_she_does(stage: Stage) -> None:
+    for text in ("one", "two"):
+        await stage.says(text)
+    async with listening(stage) as ear:
+        assert [(await ear.next()).text for _ in range(2)] == ["one", "two"]
+
+
 async def test_what_was_not_kept_is_handed_over_again(stage: Stage) -> None:
     async with listening(stage) as ear:
         ear.failures = [StoreError("The disk is full. Make room.")]
@@ -130,6 +146,31 @@ async def test_a_text_arrives_and_its_receipt_names_it(stage: Stage) -> None:
 async def test_a_voice_message_arrives_as_one(stage: Stage) -> None:
     await stage.channel.send(stage.home, Reply(voice=NOTE), key="k")
     assert [shown.voice for shown in stage.shown(stage.home)] == [NOTE.data]
+
+
+async def test_the_words_of_a_voice_message_stand_below_it_where_the_platform_has_captions(stage: Stage) -> None:
+    sending = stage.channel.send(stage.home, Reply("hello", voice=NOTE), key="k")
+    if stage.channel.profile.caption_units == 0:
+        with pytest.raises(InvalidInput):
+            await sending
+    else:
+        await sending
+        assert [(shown.text, shown.voice) for shown in stage.shown(stage.home)] == [("hello", NOTE.data)]
+
+
+async def test_a_text_may_be_as_long_as_the_profile_says_and_not_much_longer(stage: Stage) -> None:
+    units = stage.channel.profile.text_units
+    longest = "😀" * (units // 2)
+    await stage.channel.send(stage.home, Reply(longest), key="k")
+    assert [shown.text for shown in stage.shown(stage.home)] == [longest]
+    with pytest.raises(InvalidInput):
+        await stage.channel.send(stage.home, Reply("x" * (2 * units)), key="l")
+
+
+async def test_a_text_without_a_word_is_refused(stage: Stage) -> None:
+    with pytest.raises(InvalidInput):
+        await stage.channel.send(stage.home, Reply(" "), key="k")
+    assert stage.shown(stage.home) == []
 
 
 async def test_messages_to_a_thread_arrive_there_alone(stage: Stage) -> None:

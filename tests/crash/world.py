@@ -104,7 +104,7 @@ class Discord:
         }
 
     async def connected(self) -> None:
-        """A private conversation that June doesn't know is not found after a gap."""
+        """The process is to die of what comes live, not of what it reads in a history."""
         await self._server.connected(PATIENCE_S)
 
     async def say(self, kind: str) -> None:

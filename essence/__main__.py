@@ -15,15 +15,19 @@ SERVICES = {
     "inference-api": "the language model over gRPC and OpenAI's HTTP API",
     "telegram": "June on Telegram",
     "discord": "June on Discord",
+    "agent": "June's agent: works through owners' tasks, with tools",
     "message-api": "messages from other services to people, over HTTP",
 }
-"""Each takes settings alone, no options."""
+"""Each takes settings, and no options but those of `OPTIONS`."""
+OPTIONS = {"agent": "[--once | --iterations N]"}
+"""What a service takes besides settings."""
 SETTINGS = {
     "stt": "SttService",
     "tts": "TtsService",
     "inference-api": "InferenceApiService",
     "telegram": "TelegramService",
     "discord": "DiscordService",
+    "agent": "AgentService",
     "message-api": "MessageApiService",
 }
 """Class of each service's settings in `essence.config`."""
@@ -69,7 +73,7 @@ def _run(arguments: list[str]) -> int:
     folder = "services" if name in SERVICES else "commands" if name in COMMANDS else None
     if folder is None:
         return _unknown(name)
-    if folder == "services" and rest:
+    if folder == "services" and rest and (name not in OPTIONS or rest[0] in ("-h", "--help")):
         return _service_options(name, rest)
     module = importlib.import_module(f"essence.{folder}.{name.replace('-', '_')}")
     code: int = module.main(rest)
@@ -93,7 +97,8 @@ def _service_options(name: str, rest: list[str]) -> int:
         return 2
     from essence import config
 
-    usage = f"Usage: python -m essence {name}\nServe {SERVICES[name]} until told to stop (SIGTERM or Ctrl-C)."
+    usage = f"Usage: python -m essence {name} {OPTIONS.get(name, '')}".rstrip()
+    usage += f"\nServe {SERVICES[name]} until told to stop (SIGTERM or Ctrl-C)."
     print(config.help_text(getattr(config, SETTINGS[name]), usage))
     return 0
 

@@ -216,6 +216,23 @@ class Approval:
     """None: not answered."""
 
 
+_PRESSED = "task"
+"""Begins the data of an approval's buttons: `task:CHOICE:APPROVAL_ID`."""
+_CHOICES: dict[str, Choice] = {"do": "do", "fix": "fix", "cancel": "cancel"}
+
+
+def button_data(choice: Choice, approval_id: str) -> str:
+    """Data of the button that answers an approval."""
+    return f"{_PRESSED}:{choice}:{approval_id}"
+
+
+def pressed_choice(data: str) -> tuple[Choice, str] | None:
+    """What a button with this data answers, and to which approval; None where it is another kind of button."""
+    kind, _, rest = data.partition(":")
+    choice, _, approval_id = rest.partition(":")
+    return (_CHOICES[choice], approval_id) if kind == _PRESSED and choice in _CHOICES and approval_id else None
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Something that an owner wants June to know, whatever the conversation."""

@@ -11,10 +11,8 @@ from essence.agent.job import Job, utc_now
 from essence.agent.messengers import Messengers
 from essence.dialogue import Address, Button
 from essence.ports import Approvals
-from essence.work import Approval, Choice
+from essence.work import Approval, Choice, button_data
 
-PRESSED = "task:"
-"""Begins the data of the buttons: `task:CHOICE:APPROVAL_ID`."""
 _LABELS: tuple[tuple[Choice, str], ...] = (("do", "Do it"), ("fix", "Fix"), ("cancel", "Cancel"))
 _ENDS: dict[Choice, str] = {"do": "Going ahead.", "fix": "Not like this.", "cancel": "Left undone."}
 _LOOK_EVERY_S = 30.0
@@ -54,7 +52,7 @@ class Consent:
             f"May I do this?\n\n{what}",
             key=f"{key}:ask",
             reply_to_id=reply_to(job.request),
-            buttons=tuple(Button(label, f"{PRESSED}{choice}:{approval_id}") for choice, label in _LABELS),
+            buttons=tuple(Button(label, button_data(choice, approval_id)) for choice, label in _LABELS),
         )
         choice = await self._answer(asked)
         await self._show(job.request.address, f"{key}:ask", what, choice)

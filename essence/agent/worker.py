@@ -91,13 +91,20 @@ class Worker:
         Raises:
             JuneError: The board can't be asked.
         """
-        claim = await self._house.board.claim(self._manners.agent_id, lease_s=self._manners.lease_s, wait_s=wait_s)
-        if claim is None:
-            return False
-        await self._attempt(claim)
-        return True
+        claim = await self.claim(wait_s=wait_s)
+        if claim is not None:
+            await self.work(claim)
+        return claim is not None
 
-    async def _attempt(self, claim: TaskClaim) -> None:
+    async def claim(self, *, wait_s: float) -> TaskClaim | None:
+        """The next task, or None if there is none within `wait_s`.
+
+        Raises:
+            JuneError: The board can't be asked.
+        """
+        return await self._house.board.claim(self._manners.agent_id, lease_s=self._manners.lease_s, wait_s=wait_s)
+
+    async def work(self, claim: TaskClaim) -> None:
         """Make one attempt; whatever happens, the task is ended, given back, or somebody else's."""
         log = observe.logger().bind(task=claim.task.task_id, attempt=claim.attempt)
         try:
@@ -243,7 +250,7 @@ def _proven(toolbox: Toolbox) -> tuple[set[Kind], bool]:
     changed = False
     for result in toolbox.results:
         tool = toolbox.tool(result.tool)
-        if tool is not None and result.ok and tool.effect != "none":
+        if tool is not None and result.ok and tool.proves:
             proven |= tool.proves
             changed = True
     return proven, changed

@@ -17,12 +17,18 @@ from essence.chat.patience import with_patience
 from essence.chat.quota import Quota, sentence
 from essence.chat.rendering import rendered
 from essence.dialogue import Address, Button, Message, Outcome, Pairing, Reply
-from essence.errors import JuneError, StoreError
+from essence.errors import JuneError, NotAllowed, NotFound, StoreError
+from essence.work import Choice, pressed_choice
 
 SETTLE_S = 1.0
 """After the last message of a backlog it is announced."""
 YES, NO = "backlog:yes", "backlog:no"
 LET_IN, KEEP_OUT = "pair:yes:", "pair:no:"
+_APPROVED: dict[Choice, str] = {
+    "do": "Going ahead.",
+    "fix": "All right, not like this. Tell me what to change.",
+    "cancel": "All right, I leave it.",
+}
 
 
 class Intake:
@@ -152,7 +158,16 @@ class Intake:
             return f"{pairing.person.name} may talk to me now."
         if pressed.startswith(KEEP_OUT):
             return "All right, they stay out."
+        if (answer := pressed_choice(pressed)) is not None:
+            return await self._approve(*answer, by)
         return await self._decide_backlog(message)
+
+    async def _approve(self, choice: Choice, approval_id: str, by: str) -> str:
+        try:
+            decided = await self._store.approvals.decide(approval_id, by, choice)
+        except (NotFound, NotAllowed) as error:
+            return str(error)
+        return _APPROVED[decided.choice or "cancel"]
 
     async def _decide_backlog(self, message: Message) -> str:
         match message.pressed:

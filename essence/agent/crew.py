@@ -1,0 +1,78 @@
+"""Several workers in one process: until they are told to stop, or have done as much as they were to do."""
+
+from __future__ import annotations
+
+import asyncio
+
+from essence import observe
+from essence.agent.worker import Worker
+from essence.errors import JuneError
+
+_WAIT_S = 20.0
+"""How long one request waits for work."""
+_PAUSE_S = (1.0, 2.0, 5.0, 10.0)
+"""While the board can't be asked; the last is repeated."""
+
+
+class Crew:
+    """Workers that share a board, a budget and a number of tasks to do."""
+
+    def __init__(self, worker: Worker, *, size: int, iterations: int = 0) -> None:
+        """`iterations`: tasks to work on in all; 0: no end."""
+        self._worker, self._size = worker, size if not iterations else min(size, iterations)
+        self._left = iterations or None
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Claim no more; what is being worked on goes on."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until stopped, or all has been done. Cancelling gives back what is being worked on."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self._size):
+                tasks.create_task(self._work())
+
+    async def _work(self) -> None:
+        failures = 0
+        while not self._stopping.is_set() and self._take():
+            try:
+                worked = await self._claim_or_stop()
+                failures = 0
+            except JuneError as error:
+                observe.logger().warning("board_not_asked", code=error.code, error=str(error))
+                worked = False
+                await self._pause(_PAUSE_S[min(failures, len(_PAUSE_S) - 1)])
+                failures += 1
+            if not worked and self._left is not None:
+                self._left += 1
+
+    def _take(self) -> bool:
+        """One of the tasks that are left to do."""
+        if self._left is None:
+            return True
+        self._left -= 1
+        return self._left >= 0
+
+    async def _claim_or_stop(self) -> bool:
+        """Work on the next task; False where there was none, or it is time to stop."""
+        claiming = asyncio.create_task(self._worker.claim(wait_s=_WAIT_S))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((claiming, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not claiming.done():
+                return False
+            if (claim := claiming.result()) is None:
+                return False
+        finally:
+            stopping.cancel()
+            claiming.cancel()
+        await self._worker.work(claim)
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,239 @@
+"""Tools of MCP servers, as an `mcp.json` in the usual format names them:
+
+    {"mcpServers": {"files": {"command": "npx", "args": ["server-files", "."], "env": {"KEY": "${KEY}"}},
+                    "lights": {"url": "https://…/mcp", "headers": {"Authorization": "Bearer ${TOKEN}"}}}}
+
+A server is a stranger: what it answers is words of others, and each of its tools is asked for, unless the server says
+that the tool only reads (`readOnlyHint`) and the owner trusts it to say so by having listed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, Implementation, ListToolsResult, TextContent
+from mcp_types import Tool as McpTool
+
+from essence import observe
+from essence.agent.tools.tool import AnyTool, Call, Kind, Tool
+from essence.errors import ConfigError, EngineError, InvalidInput, JuneError, TooSlow, Unreachable
+
+T = TypeVar("T")
+CONNECT_S = 30.0
+CALL_S = 120.0
+_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_PROVES: frozenset[Kind] = frozenset({"reminder", "memory", "forgetting", "file", "command", "task", "outside"})
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One entry of `mcp.json`."""
+
+    name: str
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str] | None = None
+    url: str = ""
+    headers: Mapping[str, str] | None = None
+
+
+def servers(path: Path) -> tuple[Server, ...]:
+    """What an `mcp.json` names. Variables of the environment stand in it as `${NAME}` or `${NAME:-default}`.
+
+    Raises:
+        ConfigError: It can't be read, or it isn't in this format.
+    """
+    try:
+        entries = json.loads(path.read_text())["mcpServers"]
+        return tuple(_server(name, entry) for name, entry in entries.items() if not entry.get("disabled", False))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"AGENT_MCP={path} can't be read as an mcp.json ({error!r}).") from error
+
+
+def _server(name: str, entry: dict[str, Any]) -> Server:
+    entry = _filled(entry)
+    if "url" in entry:
+        return Server(name, url=entry["url"], headers=entry.get("headers"))
+    return Server(name, command=(entry["command"], *entry.get("args", ())), env=entry.get("env"))
+
+
+def _filled(value: Any) -> Any:
+    match value:
+        case str():
+            return _VARIABLE.sub(lambda found: _variable(found[1], found[2]), value)
+        case dict():
+            return {key: _filled(inner) for key, inner in value.items()}
+        case list():
+            return [_filled(inner) for inner in value]
+    return value
+
+
+def _variable(name: str, default: str | None) -> str:
+    value = os.environ.get(name, default)  # of the servers, not of June: names that only mcp.json knows
+    if value is None:
+        raise ValueError(f"{name} is not set")
+    return value
+
+
+@asynccontextmanager
+async def open_servers(listed: tuple[Server, ...]) -> AsyncIterator[tuple[AnyTool, ...]]:
+    """Connect to all on entry and yield their tools; one that can't be reached is left out with a warning."""
+    links = [Link(server) for server in listed]
+    try:
+        found = await asyncio.gather(*map(_tools_or_none, links))
+        yield tuple(tool for tools in found for tool in tools)
+    finally:
+        await asyncio.gather(*(link.close() for link in links))
+
+
+async def _tools_or_none(link: Link) -> list[AnyTool]:
+    try:
+        return [_tool(link, one) for one in await link.tools()]
+    except JuneError as error:
+        observe.logger().warning("mcp_server_left_out", server=link.server.name, error=str(error))
+        return []
+
+
+class Link:
+    """A session with one server: opened by its first use, and again by the next after it broke.
+
+    A task of its own opens, holds and closes it, since the SDK's scopes must be left by the task that entered them.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._client: Client | None = None
+        self._holding: asyncio.Task[None] | None = None
+        self._enough = asyncio.Event()
+        self._opening = asyncio.Lock()
+
+    async def tools(self) -> list[McpTool]:
+        """All tools of the server.
+
+        Raises:
+            Unreachable, TooSlow: It doesn't answer.
+        """
+        found: list[McpTool] = []
+        cursor: str | None = None
+        while True:
+            page = await self._ask(partial(_page, cursor=cursor), CONNECT_S)
+            found += page.tools
+            if not (cursor := page.next_cursor):
+                return found
+
+    async def call(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
+        """Use a tool.
+
+        Raises:
+            Unreachable, TooSlow: The server doesn't answer. What was asked may have been done.
+        """
+        return await self._ask(lambda client: client.call_tool(name, arguments), CALL_S)
+
+    async def _ask(self, ask: Callable[[Client], Awaitable[T]], deadline_s: float) -> T:
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await ask(await self._open())
+        except JuneError:
+            raise
+        except TimeoutError as error:
+            await self.close()
+            raise TooSlow(f"The MCP server {self.server.name} does not answer.") from error
+        except Exception as error:
+            await self.close()
+            raise Unreachable(f"The MCP server {self.server.name} failed ({error!r:.200}).") from error
+
+    async def _open(self) -> Client:
+        async with self._opening:
+            if self._client is None:
+                ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
+                self._enough = asyncio.Event()
+                self._holding = asyncio.create_task(self._hold(ready, self._enough))
+                self._client = await ready
+            return self._client
+
+    async def _hold(self, ready: asyncio.Future[Client], enough: asyncio.Event) -> None:
+        try:
+            async with _connected(self.server) as client:
+                ready.set_result(client)
+                await enough.wait()
+        except Exception as error:  # noqa: BLE001 - the SDK's task groups raise groups of anything
+            if not ready.done():
+                ready.set_exception(
+                    Unreachable(f"The MCP server {self.server.name} can't be reached ({error!r:.200}).")
+                )
+        finally:
+            self._client = None
+            ready.cancel()
+
+    async def close(self) -> None:
+        """Let go of the session; the next use opens a new one."""
+        holding, self._holding, self._client = self._holding, None, None
+        if holding is not None:
+            self._enough.set()
+            await asyncio.wait([holding], timeout=CONNECT_S)
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+
+
+async def _page(client: Client, cursor: str | None) -> ListToolsResult:
+    return await client.list_tools(cursor=cursor)
+
+
+@asynccontextmanager
+async def _connected(server: Server) -> AsyncIterator[Client]:
+    async with AsyncExitStack() as stack:
+        if server.url:
+            http = await stack.enter_async_context(
+                httpx2.AsyncClient(headers=dict(server.headers or {}), timeout=CALL_S)
+            )
+            transport: Any = streamable_http_client(server.url, http_client=http)
+        else:
+            command, *arguments = server.command
+            env = None if server.env is None else dict(server.env)
+            transport = StdioServerParameters(command=command, args=arguments, env=env)
+        yield await stack.enter_async_context(Client(transport, client_info=Implementation(name="june", version="1")))
+
+
+def _tool(link: Link, one: McpTool) -> AnyTool:
+    reads = one.annotations is not None and one.annotations.read_only_hint is True
+
+    async def run(_: Call, arguments: dict[str, Any]) -> str:
+        result = await link.call(one.name, arguments)
+        text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+        if result.is_error:
+            raise EngineError(text or "The tool failed and did not say why.")
+        return text or json.dumps(result.structured_content or {})
+
+    return Tool(
+        name=_NAME.sub("_", f"{link.server.name}_{one.name}")[:64],
+        description=(one.description or one.title or one.name)[:1000],
+        parameters=json.dumps(one.input_schema),
+        parse=_parsed,
+        run=run,
+        effect="none" if reads else "risk",
+        proves=frozenset() if reads else _PROVES,
+        foreign=True,
+        repeatable=False,
+    )
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        arguments = json.loads(text or "{}")
+    except ValueError as error:
+        raise InvalidInput(f"The arguments are no JSON ({error}). Write them again.") from error
+    if not isinstance(arguments, dict):
+        raise InvalidInput("The arguments must be a JSON object.")
+    return arguments

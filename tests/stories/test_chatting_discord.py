@@ -441,3 +441,54 @@ async def test_a_message_that_is_edited_after_its_answer_is_not_answered_again(d
         await ann.says("next")
         await ann.receives()
     assert len(junes(discord, ann.dm)) == 2
+
+
+# --- as a newcomer starts her
+
+MODELLESS = {
+    "STT_URL": "fake:what is up",
+    "TTS_URL": "fake:en",
+    "LLM_URL": "fake:All is well.",
+    "DISCORD_HTTP_PORT": "0",
+    "DISCORD_GRPC_PORT": "0",
+}
+
+
+async def line_with(output: asyncio.StreamReader, words: str) -> str:
+    async with asyncio.timeout(60):
+        while words not in (line := (await output.readline()).decode()):
+            assert line, f"ended before it printed {words!r}"
+    return line.strip()
+
+
+async def test_what_fake_discord_prints_starts_june_and_a_person_can_type_to_her(url):
+    pipe = asyncio.subprocess.PIPE
+    platform = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "essence", "fake-discord", "--port", "0"), stdin=pipe, stdout=pipe
+    )
+    lines = [await line_with(platform.stdout, "export") for _ in range(4)]
+    pasted = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    june = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "essence", "discord"),
+        env=os.environ | MODELLESS | pasted | {"STORE_URL": url},
+        stderr=pipe,
+    )
+    platform.stdin.write(b"hello\n")
+    assert await line_with(platform.stdout, "June: ") == "June: All is well."
+    june.terminate()
+    _, log = await june.communicate()
+    platform.stdin.write(b":quit\n")
+    await platform.communicate()
+    assert (june.returncode, platform.returncode) == (0, 0), log.decode()
+
+
+async def test_a_wrong_token_is_told_in_a_sentence(discord, url):
+    settings = {"DISCORD_TOKEN": "wrong", "DISCORD_API_URL": discord.api_url, "STORE_URL": url}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "essence", "discord"),
+        env=os.environ | MODELLESS | settings,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, told = await process.communicate()
+    assert process.returncode == 1
+    assert "Discord refuses June's token." in told.decode().splitlines()[-1]

@@ -4,24 +4,22 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
 import jiwer
 import numpy as np
 import pytest
-import pytest_asyncio
 
 from essence import config
 from essence.audio import Pcm, decode, decode_stream, encode_voice, encode_wav
 from essence.chat.events import AudioPart, Done, Event, Heard
 from essence.chat.pipeline import Pipeline
 from essence.dialogue import Transcript, Turn
-from essence.engines import Players, open_players
+from essence.engines import Players
 from tests.audio_samples import Kind, write_file
 
-pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 QUESTION = Path(__file__).parents[2] / "demo" / "question.ogg"
 SENTENCES = [
@@ -38,13 +36,6 @@ SHORT_WER_MAX = 0.4
 """Of one short sentence: Piper speaks with random variation, and one word in five may be misheard."""
 
 NORMAL = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()])
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def players() -> AsyncIterator[Players]:
-    settings = config.read(config.Assistant).model_copy(update={"llm_temperature": 0.0})
-    async with open_players(settings) as opened:
-        yield opened
 
 
 async def heard(players: Players, sound: bytes) -> Transcript:

@@ -87,7 +87,7 @@ async def running(
                 intake.announce_backlog(),
                 watchdog.watch(store, channel),
                 channel.listen(intake.receive),
-                asyncio.to_thread(language.prepare),
+                _prepare(pipeline),
             )
         ]
         try:
@@ -96,3 +96,9 @@ async def running(
         finally:
             for task in work:
                 task.cancel()
+
+
+async def _prepare(pipeline: Callable[[], Awaitable[Pipeline]]) -> None:
+    """Load what languages are told by, after the engines, so that neither they nor the channel wait for it."""
+    await pipeline()
+    await asyncio.to_thread(language.prepare)

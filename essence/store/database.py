@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,6 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from essence.errors import TooSlow
 from essence.store.clock import LeaseClock
 from essence.store.failures import RETRY_AT_ONCE, june_error, sqlstate
+
+if TYPE_CHECKING:  # it brings the ORM, which takes 0.3 s to load, and only a server needs it
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]

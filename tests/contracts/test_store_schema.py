@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, event, insert, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 import essence.store
 from essence.dialogue import Address, Receipt, Reply, Turn
@@ -27,9 +28,36 @@ def differences(connection) -> list[object]:
     return compare_metadata(MigrationContext.configure(connection), metadata)
 
 
-async def test_the_migrations_make_the_tables_that_the_code_expects(durable_url):
+async def test_a_new_store_has_the_tables_that_the_code_expects(durable_url):
     async with open_store(durable_url, SETTINGS) as store:
         assert await store._database.run(differences) == []
+
+
+def in_sqlite(connection) -> set[tuple[object, ...]]:
+    """Every column and every index of a file."""
+    made = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master").all()
+    names = [row.name for row in made if row.type == "table"]
+    indexes = {(row.name, row.tbl_name, row.sql) for row in made if row.type == "index"}
+    columns = {(name, *row[1:]) for name in names for row in connection.exec_driver_sql(f"PRAGMA table_info({name})")}
+    return indexes | columns
+
+
+async def test_a_new_store_is_the_one_that_its_migrations_make(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path}/migrated.db")
+    with engine.begin() as connection:
+        schema.upgrade(connection, REVISION)
+        migrated = in_sqlite(connection)
+    engine.dispose()
+    async with open_store(f"sqlite:///{tmp_path}/new.db", SETTINGS) as store:
+        assert await store._database.run(in_sqlite) == migrated
+
+
+async def test_the_migrations_make_the_tables_on_a_server_too(postgresql):
+    engine = create_async_engine(postgresql.new_database().replace("postgresql:", "postgresql+asyncpg:"))
+    async with engine.begin() as connection:
+        await connection.run_sync(schema.upgrade, REVISION)
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
 
 
 def test_the_newest_migration_is_the_one_that_the_code_expects():

@@ -44,6 +44,7 @@ COMMANDS = {
     "check-environment": "look at each part June needs, and name the command that mends it",
     "fake-telegram": "play Telegram on this machine, to talk to a bot with no token",
     "fake-discord": "a Discord on this machine, to try a bot without a token",
+    "fake-todorama": "play somebody else's task board on this machine, to try agents",
     "benchmark": "measure what June claims about speed",
 }
 

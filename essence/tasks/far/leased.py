@@ -1,0 +1,124 @@
+"""A board with June's own tools: it keeps keys, leases and fences itself, and waits for work in her stead."""
+
+from __future__ import annotations
+
+import asyncio
+
+from essence import observe
+from essence.config import TasksClient
+from essence.errors import NotFound, RateLimited
+from essence.store.records import storable
+from essence.tasks.far.http import LONGEST_WAIT_S
+from essence.tasks.far.making import MAKER_ID
+from essence.tasks.far.records import number_of, task_of, worded
+from essence.tasks.far.wire import Answer, Wire
+from essence.work import NewTask, Task, TaskClaim
+
+TOOLS = frozenset({"claim_next", "heartbeat", "fail_task"})
+"""What tells such a board from any other todorama."""
+_AFTER_EMPTY_S = 0.2
+"""Between two questions where the board says sooner than it was asked to that there is no work."""
+
+
+class LeasedBoard:
+    """See `essence.ports.TaskBoard`."""
+
+    def __init__(self, wire: Wire, settings: TasksClient) -> None:
+        self._wire = wire
+        self._maker = None if settings.tasks_key else MAKER_ID  # a key tells who it is
+        self._project = settings.todorama_project_id.strip()
+        self._project_known = False
+        self._held: dict[tuple[str, str], int] = {}  # fences of agents' tasks in this process
+
+    async def create(self, task: NewTask, *, key: str) -> str:
+        fields: dict[str, object] = {
+            "title": storable(task.title),
+            "task_type": task.kind,
+            "task_instruction": storable(task.instruction),
+            "verification_instruction": storable(task.verification),
+            "agent_id": self._maker,
+            "priority": task.priority,
+            "idempotency_key": storable(key),
+            "project_id": await self._project_id()
+            if task.project_id is None
+            else number_of(task.project_id, "project"),
+        }
+        if task.parent_task_id is not None:
+            fields |= {"parent_task_id": number_of(task.parent_task_id, "task"), "relationship_type": "subtask"}
+        return str((await self._wire.call("create_task", fields))["task_id"])
+
+    async def claim(self, agent_id: str, *, lease_s: float, wait_s: float = 0.0) -> TaskClaim | None:
+        clock = asyncio.get_running_loop().time
+        until_s = clock() + wait_s
+        while True:
+            left_s = max(until_s - clock(), 0.0)
+            try:
+                if claim := await self._next(agent_id, lease_s, min(left_s, LONGEST_WAIT_S)):
+                    return claim
+                pause_s = _AFTER_EMPTY_S
+            except RateLimited as error:
+                if error.retry_after_s > left_s:
+                    raise
+                pause_s = error.retry_after_s
+            if until_s - clock() <= pause_s:
+                return None
+            await asyncio.sleep(pause_s)
+
+    async def _next(self, agent_id: str, lease_s: float, wait_s: float) -> TaskClaim | None:
+        asked: dict[str, object] = {
+            "agent_id": agent_id,
+            "agent_type": "implementation",
+            "lease_s": lease_s,
+            "wait_s": wait_s,
+            "project_id": await self._project_id(),
+            "resume": True,
+            "holding": [int(task_id) for agent, task_id in self._held if agent == agent_id],
+        }
+        answer = await self._wire.call("claim_next", asked, wait_s=wait_s)
+        if answer["task"] is None:
+            return None
+        claim = TaskClaim(task_of(answer["task"]), agent_id, int(answer["lease_token"]), int(answer["attempt"]))
+        self._held[agent_id, claim.task.task_id] = claim.fence
+        return claim
+
+    async def extend(self, claim: TaskClaim, *, lease_s: float) -> None:
+        await self._wire.call("heartbeat", _under(claim) | {"lease_s": lease_s})
+
+    async def progress(self, claim: TaskClaim, text: str) -> None:
+        update = {"content": worded(text), "update_type": "progress"}
+        await self._wire.call("add_task_update", _under(claim) | update)
+
+    async def complete(self, claim: TaskClaim, notes: str) -> None:
+        await self._end(claim, "complete_task", {"notes": worded(notes)})
+
+    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0) -> None:
+        await self._end(claim, "fail_task", {"error": worded(why), "retry_s": retry_s})
+
+    async def fail(self, claim: TaskClaim, why: str) -> None:
+        await self._end(claim, "fail_task", {"error": worded(why), "final": True})
+
+    async def read(self, task_id: str) -> Task:
+        context = await self._wire.call("get_task_context", {"task_id": number_of(task_id, "task")})
+        return task_of(context["task"], context=context)
+
+    async def _end(self, claim: TaskClaim, tool: str, fields: dict[str, object]) -> Answer:
+        answer = await self._wire.call(tool, _under(claim) | fields)
+        place = claim.agent_id, claim.task.task_id
+        if self._held.get(place) == claim.fence:
+            del self._held[place]
+        return answer
+
+    async def _project_id(self) -> int | None:
+        """The project of June's tasks; None, with one warning, where the board lacks it."""
+        if self._project and not self._project_known:
+            try:
+                await self._wire.call("get_project", {"project_id": number_of(self._project, "project")})
+                self._project_known = True
+            except NotFound:
+                observe.logger().warning("task_project_missing", setting="TODORAMA_PROJECT_ID", project=self._project)
+                self._project = ""
+        return int(self._project) if self._project else None
+
+
+def _under(claim: TaskClaim) -> dict[str, object]:
+    return {"task_id": int(claim.task.task_id), "agent_id": claim.agent_id, "lease_token": claim.fence}

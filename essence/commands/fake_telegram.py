@@ -69,11 +69,15 @@ async def _serve(port: int, name: str, folder: Path) -> None:
 def _environment(telegram: TelegramServer, user: User) -> str:
     return "\n".join(
         (
-            "Start the bot with",
-            f"  TELEGRAM_TOKEN={telegram.token}",
-            f"  TELEGRAM_API_URL={telegram.url}",
-            f"  TELEGRAM_OWNER_USERS={user.person.user_id}",
-            f"(python-telegram-bot: base_url={telegram.base_url} base_file_url={telegram.base_file_url})",
+            "Start June in another terminal:",
+            f"  export TELEGRAM_TOKEN={telegram.token}",
+            f"  export TELEGRAM_API_URL={telegram.url}",
+            f"  export TELEGRAM_OWNER_USERS={user.person.user_id}",
+            "  python -m essence telegram",
+            "",
+            "Any other bot on python-telegram-bot is pointed here by",
+            f'  base_url="{telegram.base_url}" base_file_url="{telegram.base_file_url}"',
+            "",
         )
     )
 
@@ -95,8 +99,10 @@ class Window:
                 return
             try:
                 await self._do(line)
-            except (OSError, LookupError, ValueError) as error:  # a slip of the person's: a file, a number, a word
-                out.print(f"[red]That did not work:[/red] {type(error).__name__}: {error}")
+            except OSError as error:
+                out.print(f"{error.filename} can't be read: {error.strerror}.", markup=False)
+            except (LookupError, ValueError):  # a slip of the person's: a number, a word
+                out.print("That can't be done here. A colon alone shows what can.", markup=False)
 
     async def _do(self, line: str) -> None:
         command, _, rest = line.partition(" ")

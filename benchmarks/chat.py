@@ -90,6 +90,7 @@ async def _started(
         "STT_URL": f"fake:how are you today?rtf={stt_rtf}",
         "LLM_URL": "fake:All is well.",
         "TTS_URL": "fake:en",
+        "OWNER_ROUTE": "chat",
         "LOG_LEVEL": "error",
     }  # fmt: skip
     return await asyncio.create_subprocess_exec(

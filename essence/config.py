@@ -135,6 +135,11 @@ class LlmEngine(ModelFiles):
         description="How the model marks what it thinks aloud: auto goes by <think> tags and the model's name; opened: "
         "the text starts inside, only </think> is written (Qwen3-Thinking); none: tags mean nothing.",
     )
+    llm_tools: Literal["auto", "native", "schema"] = Field(
+        default="auto",
+        description="How the model is offered tools: native tool calls, or output that is held to a JSON schema, for "
+        "models that know none; auto: schema for llamacpp: models, native for others.",
+    )
     llm_queue_max: int = Field(
         default=32, ge=0, description="Replies that may wait for an embedded model's slot; one more is told EngineBusy."
     )
@@ -177,7 +182,7 @@ class MessageApiClient(Settings):
     )
     message_api_key_file: Path = Field(
         default=Path(platformdirs.user_data_dir("june")) / "message-api.key",
-        description="The key of this machine, made when the Message API starts without any. Readable by its owner alone.",
+        description="The key of this machine, made when the Message API starts without any; its owner alone can read it.",
     )
 
 
@@ -283,7 +288,29 @@ class Assistant(Observability, SttEngine, LlmEngine, TtsEngine):
     )
 
 
-class ChatSettings(StoreSettings):
+class OwnerRouting(Settings):
+    """Which of an owner's messages become tasks for the agent."""
+
+    owner_route: Literal["agent", "chat", "auto"] = Field(
+        default="agent",
+        description="Where owners' messages go: agent, to the task board; chat, straight to the language model; auto, "
+        "to the board if a web address or a word of OWNER_ROUTE_ORDERS is in them.",
+    )
+    owner_route_orders: str = Field(
+        default="remind, reminder, timer, alarm, wake, schedule, remember, forget, note, search, find, lookup, fetch, "
+        "read, open, write, save, create, delete, run, execute, task, todo, "
+        "erinnere, erinnerung, wecker, merke, merk, vergiss, suche, such, finde, lies, schreib, aufgabe, "
+        "rappelle, rappel, minuteur, réveille, souviens, oublie, note, cherche, trouve, lis, écris, tâche, "
+        "recuérdame, recordatorio, temporizador, alarma, recuerda, olvida, apunta, busca, encuentra, lee, escribe, "
+        "ricordami, promemoria, sveglia, ricorda, dimentica, annota, cerca, trova, leggi, scrivi, "
+        "lembra, lembrete, lembre, esquece, anota, procura, "
+        "напомни, напоминание, таймер, будильник, запомни, забудь, запиши, найди, прочитай, напиши, задача",
+        description="Words by which auto knows a message that asks for something to be done, comma-separated; case and "
+        "accents don't matter.",
+    )
+
+
+class ChatSettings(StoreSettings, TasksClient, OwnerRouting):
     """How June behaves in chats, whatever the platform."""
 
     june_worker_id: str = Field(

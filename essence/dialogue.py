@@ -231,10 +231,10 @@ class Message:
         return f"{self.address.platform}:{self.address.chat_id}:{self.message_id}{version}"
 
 
-Outcome = Literal["answered", "failed", "cancelled", "refused", "silent", "parked"]
+Outcome = Literal["answered", "failed", "cancelled", "refused", "silent", "parked", "delegated"]
 """How a message ended: with its answer; with an error that its sender was told; by `/stop` or a newer message; by a
-rule; with nothing to say, as when nobody spoke in a group; or set aside, since it came while June was away, until its
-sender says whether it still matters."""
+rule; with nothing to say, as when nobody spoke in a group; set aside, since it came while June was away, until its
+sender says whether it still matters; or as a task, whose end is the agent's to bring."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from urllib.parse import urlsplit
 
 from essence.audio import Pcm, encode_voice
@@ -13,7 +13,7 @@ from essence.chat.pipeline import Pipeline
 from essence.config import TelegramService
 from essence.fakes import ScriptedModel, ScriptedTranscriber, ToneSynthesizer
 from essence.fakes.telegram import TelegramServer, User
-from essence.ports import LanguageModel, Synthesizer, Transcriber
+from essence.ports import LanguageModel, Synthesizer, TaskBoard, Transcriber
 from essence.services.telegram.channel import TelegramChannel
 from essence.store import open_store
 
@@ -32,6 +32,7 @@ async def june(
     transcriber: Transcriber | None = None,
     guests: Sequence[User] = (),
     api_url: str = "",
+    open_board: Callable[[], AbstractAsyncContextManager[TaskBoard]] | None = None,
     **settings: object,
 ) -> AsyncIterator[Assistant]:
     """June until all that she took has ended. `settings`: fields of TelegramService."""
@@ -64,6 +65,7 @@ async def june(
             chosen,
             Crowd(frozenset({str(owner.person.user_id)}), frozenset(str(guest.person.user_id) for guest in guests)),
             system_prompt="You are June.",
+            open_board=open_board,
         ) as assistant,
     ):
         yield assistant

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from essence.chat import language, slash, watchdog
 from essence.chat.access import Access
 from essence.chat.courier import Courier
+from essence.chat.delegation import Delegation, Rule
 from essence.chat.dispatcher import Dispatcher
 from essence.chat.exchange import House
 from essence.chat.intake import Intake
@@ -18,8 +19,9 @@ from essence.chat.messenger import ChatMessenger
 from essence.chat.notices import Notices
 from essence.chat.pipeline import Pipeline
 from essence.chat.quota import open_quota
+from essence.chat.routing import orders_of
 from essence.config import ChatSettings
-from essence.ports import Channel, Store
+from essence.ports import Channel, Store, TaskBoard
 
 COMMANDS = tuple((line.name, line.summary) for line in slash.TABLE)
 """What a platform's menu shows."""
@@ -55,6 +57,7 @@ async def running(
     *,
     system_prompt: str,
     engines: Callable[[], str] = lambda: "ready",
+    open_board: Callable[[], AbstractAsyncContextManager[TaskBoard]] | None = None,
 ) -> AsyncIterator[Assistant]:
     """Answer people on a channel while the context is open.
 
@@ -66,6 +69,7 @@ async def running(
         crowd: Who may talk.
         system_prompt: First turn of every conversation.
         engines: How they are, in a few words, for /status.
+        open_board: The task board that owners' messages go to; None: they are answered like everybody's.
 
     Raises:
         NotAllowed: In an ExceptionGroup: the platform refuses June's token.
@@ -73,10 +77,11 @@ async def running(
     platform = channel.profile.platform
     worker_id = settings.june_worker_id or f"{platform}@{socket.gethostname()}"
     courier = Courier(store.outbox, channel, sender_id=worker_id)
-    house = House(store, channel, courier, Notices(channel), pipeline, settings, system_prompt)
+    delegation = None if open_board is None else _delegation(open_board, store, channel, settings, crowd)
+    house = House(store, channel, courier, Notices(channel), pipeline, settings, system_prompt, delegation)
     dispatcher = Dispatcher(house, worker_id=worker_id)
     access = Access(store.people, platform, crowd.owners, crowd.guests)
-    desk = slash.Desk(store, channel, dispatcher, engines)
+    desk = slash.Desk(store, channel, dispatcher, engines, _not_used if delegation is None else delegation.state)
     async with open_quota(settings) as quota, asyncio.TaskGroup() as tasks:
         intake = Intake(house, access, quota, dispatcher, desk)
         work = [
@@ -88,6 +93,7 @@ async def running(
                 watchdog.watch(store, channel),
                 channel.listen(intake.receive),
                 _prepare(pipeline),
+                *(() if delegation is None else (delegation.run(),)),
             )
         ]
         try:
@@ -96,6 +102,22 @@ async def running(
         finally:
             for task in work:
                 task.cancel()
+
+
+def _delegation(
+    open_board: Callable[[], AbstractAsyncContextManager[TaskBoard]],
+    store: Store,
+    channel: Channel,
+    settings: ChatSettings,
+    crowd: Crowd,
+) -> Delegation:
+    rule = Rule(crowd.owners, settings.owner_route, orders_of(settings.owner_route_orders))
+    project_id, slow_s = settings.todorama_project_id or None, settings.chat_slow_s
+    return Delegation(open_board, rule, store.outbox, channel.profile, project_id=project_id, slow_s=slow_s)
+
+
+def _not_used() -> str:
+    return "not used"
 
 
 async def _prepare(pipeline: Callable[[], Awaitable[Pipeline]]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from essence import observe
 from essence.chat.courier import Courier
+from essence.chat.delegation import Delegation
 from essence.chat.events import AudioPart, Event, VoiceFailed, Written
 from essence.chat.language import LanguageState, decide, language_name, of_text
 from essence.chat.live_text import LiveText
@@ -27,9 +28,10 @@ from essence.chat.rendering import rendered
 from essence.chat.timings import Stopwatch
 from essence.chat.voices import Voices
 from essence.config import ChatSettings
-from essence.dialogue import AnswerForm, Claim, Message, Preferences, Reply, TextDelta, Transcript, Turn
+from essence.dialogue import AnswerForm, Claim, Message, Outcome, Preferences, Reply, TextDelta, Transcript, Turn
 from essence.errors import EmptyAnswer, JuneError
 from essence.ports import Channel, Store
+from essence.work import Request
 
 SIGN_AFTER_S = 0.25
 """An answer that is there within this needs no sign that it is coming."""
@@ -53,6 +55,8 @@ class House:
     """Waits until the engines are loaded."""
     settings: ChatSettings
     system_prompt: str
+    delegation: Delegation | None = None
+    """The way to the task board; None: nobody's messages become tasks."""
 
 
 class Exchange:
@@ -68,6 +72,8 @@ class Exchange:
         self._tells_text = False
         self._heard = self._written = self._made = self._delivered = False
         self._no_voice: JuneError | None = None
+        self._outcome: Outcome = "answered"
+        self._confidence = 1.0 if self._message.sound is None else 0.0  # 0 where an attempt that died heard it
         self._language: str | None = None
         self._languages = LanguageState.from_record(_record(claim).get("language", {}))
 
@@ -107,8 +113,8 @@ class Exchange:
                     task.cancel()
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
-        await self._house.store.inbox.finish(self._claim, "answered", record=self._as_record())
-        observe.count_message(self._message.address.platform, "answered")
+        await self._house.store.inbox.finish(self._claim, self._outcome, record=self._as_record())
+        observe.count_message(self._message.address.platform, self._outcome)
 
     async def fail(self, error: JuneError) -> None:
         """Tell the sender what went wrong, and end the message."""
@@ -208,6 +214,8 @@ class Exchange:
             await self._repeat(pipeline, known)
         elif (question := await self._question(pipeline)) is None:
             await self._say("I heard no speech in your message.", "e0")
+        elif await self._is_handed_over(question):
+            self._outcome = "delegated"
         else:
             await self._think(pipeline, question)
         self._delivered = True
@@ -236,6 +244,7 @@ class Exchange:
         transcript = await self._hear(pipeline, note)
         if not transcript.speech:
             return None
+        self._confidence = transcript.confidence
         question = _with_context(message, " ".join(filter(None, (transcript.text, message.text))))
         await self._keep(Turn("user", question), name="asked")
         self._heard = True
@@ -255,6 +264,30 @@ class Exchange:
             return transcript
         again = await pipeline.hear(note, language=decision.hear_again_in, stopwatch=self._stopwatch)
         return again if again.speech else transcript
+
+    async def _is_handed_over(self, question: str) -> bool:
+        """Whether this is the agent's to answer, and the task board has it."""
+        message, delegation = self._message, self._house.delegation
+        words = question.removeprefix(_with_context(message, ""))
+        if delegation is None or not delegation.takes(message, words):
+            return False
+        await self._house.channel.sign(message, "heard")
+        request = Request(
+            message.address,
+            message.message_id,
+            message.sender.person_id,
+            words,
+            name=message.sender.name,
+            spoken=self._wants_voice,
+            language=self._language,
+            confidence=self._confidence,
+            forwarded=message.forwarded,
+            quoted=message.quoted,
+        )
+        if not await delegation.hand_over(message, request):
+            return False
+        await self._keep(Turn("user", question), name="asked")
+        return True
 
     async def _think(self, pipeline: Pipeline, question: str) -> None:
         history = await self._history(question)

@@ -25,6 +25,8 @@ class Desk:
     dispatcher: Dispatcher
     engines: Callable[[], str]
     """How the engines are, in a few words."""
+    tasks: Callable[[], str]
+    """How the way to the agent is, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ async def _status(desk: Desk, order: Order) -> str:
         (
             f"- Platform: {'connected' if state.connected else 'not connected'} as {state.account or 'nobody yet'}",
             f"- Engines: {desk.engines()}",
+            f"- Agent: {desk.tasks()}",
             f"- Being answered: {desk.dispatcher.running}; open: {sum(entry.messages for entry in waiting)}",
             f"- Troubles with the platform since I started: {troubles}",
         )

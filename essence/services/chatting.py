@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from starlette.types import ASGIApp
@@ -19,13 +20,14 @@ from essence.chat.assistant import Crowd, running
 from essence.chat.pipeline import Pipeline
 from essence.engines import open_players
 from essence.errors import JuneError
-from essence.ports import Channel, Store
+from essence.ports import Channel, Store, TaskBoard
 from essence.rpc.server import CHANNEL, RpcServer
 from essence.services import lifecycle
 from essence.services.http import HttpServer
 from essence.services.upkeep import prune_daily
 from essence.services.vitals import Vitals
 from essence.store import open_store
+from essence.tasks.opening import open_board
 
 S = TypeVar("S", config.TelegramService, config.DiscordService)
 C = TypeVar("C", bound=Channel)
@@ -73,6 +75,12 @@ class Engines:
     def state(self) -> str:
         """In a few words."""
         return "ready" if self.loaded() else "loading"
+
+
+def _board(settings: config.ChatSettings) -> Callable[[], AbstractAsyncContextManager[TaskBoard]] | None:
+    if settings.owner_route == "chat":
+        return None
+    return partial(open_board, settings.tasks_url, config.read(config.TaskBoards))
 
 
 def run(service: Chatting[S, C]) -> int:
@@ -126,6 +134,7 @@ async def _serve(service: Chatting[S, C], settings: S) -> None:
                 service.crowd(settings),
                 system_prompt=settings.june_system_prompt,
                 engines=engines.state,
+                open_board=_board(settings),
             ) as assistant:
                 await rpc.serve(assistant.messenger)
                 http.serve(api, reasons=vitals.reasons)

@@ -1,0 +1,110 @@
+"""Hands owners' messages over to the task board, and tells their senders if nobody takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from essence import observe
+from essence.chat.rendering import rendered
+from essence.chat.routing import OwnerRoute, route_of
+from essence.dialogue import ChannelProfile, Message, Reply
+from essence.errors import JuneError, Unreachable
+from essence.ports import Outbox, TaskBoard
+from essence.work import Request
+
+FIRST_TRY_S = 2.0
+"""A message that comes while the board is being opened for the first time waits so long for it."""
+PAUSE_S, LONGEST_PAUSE_S = 1.0, 15.0
+NOBODY = "📋 It's on my list, and nobody is working on it yet. `python -m essence agent` starts who does."
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which messages become tasks."""
+
+    owners: frozenset[str]
+    """Ids on the channel's platform."""
+    route: OwnerRoute
+    orders: frozenset[str]
+    """Words by which `auto` knows a message that asks for something to be done; see `essence.chat.routing`."""
+
+
+class Delegation:
+    """The way to the board. As long as there was none in this process's life, owners are answered like guests."""
+
+    def __init__(
+        self,
+        open_board: Callable[[], AbstractAsyncContextManager[TaskBoard]],
+        rule: Rule,
+        outbox: Outbox,
+        profile: ChannelProfile,
+        *,
+        project_id: str | None,
+        slow_s: float,
+    ) -> None:
+        """`slow_s`: after how long a sender is told that nobody has taken their task."""
+        self._open_board, self._rule, self._outbox, self._profile = open_board, rule, outbox, profile
+        self._project_id, self._slow_s = project_id, slow_s
+        self._board: TaskBoard | None = None
+        self._tried = asyncio.Event()
+        self._waiting: asyncio.Queue[tuple[float, str, Message]] = asyncio.Queue()
+
+    def state(self) -> str:
+        """In a few words."""
+        return "no task board: owners are answered directly" if self._board is None else "tasks go to the agent"
+
+    def takes(self, message: Message, words: str) -> bool:
+        """Whether a message that says these words is for the agent."""
+        is_owner = message.sender.person_id in self._rule.owners
+        return is_owner and route_of(words, self._rule.route, self._rule.orders) == "agent"
+
+    async def run(self) -> None:
+        """Open the board as soon as it is there, then look after what was handed over; until cancelled."""
+        pause_s = PAUSE_S
+        while True:
+            try:
+                async with self._open_board() as board:
+                    self._board = board
+                    self._tried.set()
+                    await self._look_after(board)
+            except JuneError as error:
+                if not self._tried.is_set():
+                    observe.logger().warning("no_task_board", code=error.code, error=str(error))
+                self._tried.set()
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    async def hand_over(self, message: Message, request: Request) -> bool:
+        """Make a message a task, once however often it is tried; False where there is no board to go to.
+
+        Raises:
+            JuneError: There is a board, and it can't take it now.
+        """
+        try:
+            async with asyncio.timeout(FIRST_TRY_S):
+                await self._tried.wait()
+        except TimeoutError:
+            return False
+        if self._board is None:
+            return False
+        try:
+            task_id = await self._board.create(request.as_task(self._project_id), key=request.key)
+        except Unreachable as error:
+            raise Unreachable("My task board can't be reached. `python -m essence todorama` starts it.") from error
+        self._waiting.put_nowait((asyncio.get_running_loop().time() + self._slow_s, task_id, message))
+        return True
+
+    async def _look_after(self, board: TaskBoard) -> None:
+        while True:
+            due_s, task_id, message = await self._waiting.get()
+            await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
+            try:
+                if (await board.read(task_id)).status == "available":
+                    [text] = rendered(NOBODY, self._profile)
+                    reply = Reply(text.text, entities=text.entities, reply_to_id=message.message_id)
+                    await self._outbox.intend(f"{message.key}:n0", message.address, reply)
+            except JuneError as error:
+                observe.logger().warning("task_not_looked_after", task=task_id, code=error.code, error=str(error))

@@ -58,11 +58,9 @@ class Vitals:
         self._told = reasons
 
     def _apart(self) -> str:
-        if self._channel.state.connected:
-            return ""
-        return (
-            f"Not connected to {self._platform.capitalize()} since {_written(self._apart_since or datetime.now(UTC))}."
-        )
+        since = self._apart_since or datetime.now(UTC)
+        platform = self._platform.capitalize()
+        return "" if self._channel.state.connected else f"Not connected to {platform} since {_written(since)}."
 
     def _look_at_channel(self) -> None:
         state, was_apart = self._channel.state, self._apart_since is not None

@@ -140,7 +140,7 @@ class Whisper:
         if not tokens or not (request.word_times or repetition):
             return heard
         alignment = self._alignment(request, heard.language, tokens, window_s, encoded)
-        if repetition:
+        if repetition and alignment:
             starts_s = np.concatenate([_starts_s(timing) for timing in alignment])
             heard = replace(heard, repeat_tokens_per_s=max(_tokens_per_s(starts_s, said) for said in repetition))
         return replace(heard, spans=_with_words(heard.spans, alignment)) if request.word_times else heard
@@ -178,7 +178,9 @@ def _starts_s(timing: dict[str, Any]) -> Samples:
 
 def _tokens_per_s(starts_s: Samples, said: range) -> float:
     """Speed from the first to the last of some tokens."""
-    return (len(said) - 1) / max(_TIMESTAMP_S, float(starts_s[said[-1]] - starts_s[said[0]]))
+    last = len(starts_s) - 1  # a character that was broken off has tokens, and no word
+    first_s, last_s = (float(starts_s[min(place, last)]) for place in (said[0], said[-1]))
+    return (len(said) - 1) / max(_TIMESTAMP_S, last_s - first_s)
 
 
 def _with_words(spans: Sequence[Span], alignment: list[dict[str, Any]]) -> tuple[Span, ...]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from essence.config import StoreSettings, TasksClient
+from essence.errors import ConfigError
 from essence.store.clock import Clock
 from essence.tasks.far import leased
 from essence.tasks.far.leased import LeasedBoard
@@ -22,9 +23,12 @@ async def open_far_board(
     """The board at `TASKS_URL`, connected by its first call, with its ledger in `STORE_URL`.
 
     Raises:
-        ConfigError: A URL can't be used.
+        ConfigError: A URL or the project can't be used.
         EngineMissing, StoreError, Unreachable, TooSlow: The store can't be opened.
     """
+    project_id = settings.todorama_project_id.strip()
+    if project_id and not (project_id.isascii() and project_id.isdigit()):
+        raise ConfigError(f"TODORAMA_PROJECT_ID={project_id} is no project of a todorama. Set it to a number.")
     async with open_wire(settings) as wire, open_ledger(settings.tasks_url.rstrip("/"), store, clock) as ledger:
         yield FarBoard(wire, ledger, settings)
 

@@ -44,7 +44,6 @@ from essence.store.records import storable
 from essence.store.schema import Migrations
 from essence.store.tables import INSERTS, Utc
 
-MIGRATIONS = Migrations(Path(__file__).parent / "migrations", "0001", version_table="task_ledger_version")
 _MANY = 500
 """Ids asked for at once; SQLite takes at least 999 parameters (https://sqlite.org/limits.html)."""
 
@@ -83,6 +82,8 @@ _is_unsettled = text("outcome IS NOT NULL AND NOT settled")
 Index("task_claims_held", claims.c.board, claims.c.agent, sqlite_where=_is_held, postgresql_where=_is_held)
 Index("task_claims_unsettled", claims.c.board, sqlite_where=_is_unsettled, postgresql_where=_is_unsettled)
 Index("task_claims_touched", claims.c.touched_at, sqlite_where=_has_ended, postgresql_where=_has_ended)
+
+MIGRATIONS = Migrations(Path(__file__).parent / "migrations", "0001", "task_ledger_version", tables=metadata)
 
 Outcome = Literal["done", "failed"]
 Standing = Literal["free", "held", "waiting", "done", "failed"]

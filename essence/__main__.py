@@ -16,6 +16,7 @@ SERVICES = {
     "telegram": "June on Telegram",
     "discord": "June on Discord",
     "agent": "June's agent: works through owners' tasks, with tools",
+    "todorama": "June's own task board over MCP and HTTP",
     "message-api": "messages from other services to people, over HTTP",
 }
 """Each takes settings, and no options but those of `OPTIONS`."""
@@ -28,6 +29,7 @@ SETTINGS = {
     "telegram": "TelegramService",
     "discord": "DiscordService",
     "agent": "AgentService",
+    "todorama": "TodoramaService",
     "message-api": "MessageApiService",
 }
 """Class of each service's settings in `essence.config`."""
@@ -38,6 +40,7 @@ COMMANDS = {
     "pair": "let in whoever asked June to",
     "message-api-key": "let other services tell people something through the Message API",
     "link": "tell June that two accounts are one person's",
+    "create-user-interaction-task": "put a person's message on the task board, and print the task as JSON",
     "history": "show, export or delete what June keeps of a conversation or a person",
     "engines": "list what can be used here, and what each of the others lacks",
     "download-models": "fetch model files, checked by SHA-256",

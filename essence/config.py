@@ -182,7 +182,7 @@ class MessageApiClient(Settings):
     )
     message_api_key_file: Path = Field(
         default=Path(platformdirs.user_data_dir("june")) / "message-api.key",
-        description="The key of this machine, made when the Message API starts without any; its owner alone can read it.",
+        description="The key of this machine, made when the Message API starts without any; only its owner can read it.",
     )
 
 
@@ -441,8 +441,8 @@ class TodoramaService(Observability, BoardSettings):
     todorama_keys: str = Field(
         default="",
         repr=False,
-        description="Keys of agents, as AGENT_ID=KEY, comma-separated; a key has 16 characters or more, and an agent may "
-        "have several. Empty: none is asked for, on this machine alone. Secret.",
+        description="Keys of agents, as AGENT_ID=KEY, comma-separated; a key has 16 characters or more, and an agent "
+        "may have several. Empty: none is asked for, on this machine alone. Secret.",
     )
     todorama_rate_limit: str = Field(
         default="", description="Requests that each key may send, such as 6000/minute. Empty: no limit."

@@ -23,6 +23,10 @@ MARK = "june-request"
 thing, and a field of June's own would be lost on somebody else's board."""
 
 
+NO_MESSAGE = "june:"
+"""Begins the message id of a request that stands for no message of its platform, as a reminder's."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewTask:
     """A task that is to be put on a board."""
@@ -106,6 +110,11 @@ class Request:
     def key(self) -> str:
         """Idempotency key of the task, and of everything that is done for it."""
         return f"{self.address.platform}:{self.address.chat_id}:{self.message_id}"
+
+    @property
+    def reply_to_id(self) -> str | None:
+        """The message that is answered, where there is one."""
+        return None if self.message_id.startswith(NO_MESSAGE) else self.message_id
 
     def as_task(self, project_id: str | None = None) -> NewTask:
         """The task for it. The key is in the title, by which it is found on a board without idempotency keys."""

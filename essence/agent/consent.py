@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from essence.agent.delivery import reply_to
 from essence.agent.job import Job, utc_now
 from essence.agent.messengers import Messengers
 from essence.dialogue import Address, Button
@@ -51,7 +50,7 @@ class Consent:
             job.request.address,
             f"May I do this?\n\n{what}",
             key=f"{key}:ask",
-            reply_to_id=reply_to(job.request),
+            reply_to_id=job.request.reply_to_id,
             buttons=tuple(Button(label, button_data(choice, approval_id)) for choice, label in _LABELS),
         )
         choice = await self._answer(asked)

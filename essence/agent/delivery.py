@@ -7,7 +7,6 @@ import asyncio
 from essence import observe
 from essence.agent.job import Job
 from essence.agent.messengers import Messengers
-from essence.agent.reminding import SCHEDULED
 from essence.dialogue import Receipt
 from essence.errors import ConfigError, JuneError
 from essence.ports import Conversations
@@ -54,10 +53,5 @@ class Delivery:
             key=f"{request.key}:answer",
             speak=spoken,
             language=chosen.language or request.language,
-            reply_to_id=reply_to(request),
+            reply_to_id=request.reply_to_id,
         )
-
-
-def reply_to(request: Request) -> str | None:
-    """The message that is answered; None where the request comes of a reminder."""
-    return None if request.message_id.startswith(SCHEDULED) else request.message_id

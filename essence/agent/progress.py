@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 
 from essence import observe
-from essence.agent.delivery import reply_to
 from essence.agent.job import Job
 from essence.agent.messengers import Messengers
 from essence.errors import JuneError, NotFound
@@ -53,6 +52,6 @@ class Progress:
             try:
                 await messenger.edit(key, f"⏳ {text}")
             except NotFound:
-                await messenger.send(request.address, f"⏳ {text}", key=key, reply_to_id=reply_to(request))
+                await messenger.send(request.address, f"⏳ {text}", key=key, reply_to_id=request.reply_to_id)
         except JuneError as error:
             observe.logger().info("progress_not_shown", task=self._job.claim.task.task_id, code=error.code)

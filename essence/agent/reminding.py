@@ -13,10 +13,8 @@ from essence.agent.messengers import Messengers
 from essence.agent.when import next_time
 from essence.errors import InvalidInput, JuneError, NotAllowed, NotFound
 from essence.ports import Reminders, TaskBoard
-from essence.work import Reminder, Request
+from essence.work import NO_MESSAGE, Reminder, Request
 
-SCHEDULED = "scheduled:"
-"""Begins the message id of a request that a reminder made: there is no message to reply to."""
 LATE = timedelta(minutes=2)
 """What comes later than this was missed: June was away."""
 _PAUSE_S = 5.0
@@ -84,7 +82,7 @@ def _request(reminder: Reminder) -> Request:
     """As if the owner asked for it now: they did, when they set it."""
     return Request(
         address=reminder.address,
-        message_id=f"{SCHEDULED}{reminder.reminder_id}:{int(reminder.due_at.timestamp())}",
+        message_id=f"{NO_MESSAGE}{reminder.reminder_id}:{int(reminder.due_at.timestamp())}",
         person_id=reminder.person_id,
         text=reminder.text,
         spoken=reminder.spoken,

@@ -84,11 +84,13 @@ async def _talk(port: int, name: str) -> None:
 def _environment(discord: DiscordServer, person: Person) -> str:
     return "\n".join(
         (
-            "Start June in another terminal:",
+            "Start June in another terminal. OWNER_ROUTE=chat lets her answer you herself; without it her agent does,",
+            "who is a service of its own.",
             f"  export DISCORD_TOKEN={discord.token}",
             f"  export DISCORD_API_URL={discord.api_url}",
             f"  export DISCORD_GATEWAY_URL={discord.gateway_url}",
             f"  export DISCORD_OWNER_USERS={person.user_id}",
+            "  export OWNER_ROUTE=chat",
             "  python -m essence discord",
             "",
             "Any other bot on discord.py is pointed here by three lines before it starts:",

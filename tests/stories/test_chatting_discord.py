@@ -466,7 +466,7 @@ async def test_what_fake_discord_prints_starts_june_and_a_person_can_type_to_her
     platform = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "essence", "fake-discord", "--port", "0"), stdin=pipe, stdout=pipe
     )
-    lines = [await line_with(platform.stdout, "export") for _ in range(4)]
+    lines = [await line_with(platform.stdout, "export") for _ in range(5)]
     pasted = dict(line.removeprefix("export ").split("=", 1) for line in lines)
     june = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "essence", "discord"),

@@ -86,14 +86,11 @@ class Gaps:
 
     async def _open(self, gap: Gap, people: Sequence[str]) -> None:
         for person_id in people[: doors.MOST]:
-            if person_id not in self._wanted:
-                continue
-            channel_id = await self._from.doors.open(person_id)
             if gap is not self._gap:  # its successor's plan looks for the rest
                 return
-            if channel_id is not None:
+            if person_id in self._wanted and (channel_id := await self._from.doors.open(person_id)) is not None:
                 self.came_from(person_id, channel_id)
-            await asyncio.sleep(doors.PAUSE_S)
+                await asyncio.sleep(doors.PAUSE_S)
         self._troubles["private conversation left out"] += len(people[doors.MOST :])
 
     def came_from(self, person_id: str, channel_id: str) -> None:

@@ -1,7 +1,8 @@
 """Hands messages over to the service of their platform, each under a key of its own, until that has them.
 
 The key is made from the message's id, and the request under it never changes: a repeat after a lost answer, a crash or
-a lost lease gets the same receipts and sends nothing more. So there is no window in which a person gets a text twice.
+a lost lease gets the same receipts and sends nothing more. What is left is between a platform and its service, where
+the request of a dying process can't be asked about: that service sends it again, with a mark (`essence.chat.courier`).
 """
 
 from __future__ import annotations

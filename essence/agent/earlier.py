@@ -26,8 +26,12 @@ class Earlier:
 
 
 async def earlier(conversations: Conversations, request: Request, *, turns: int, chars: int) -> Earlier:
-    """The last turns of a message's conversation: at most so many, and of so many characters together."""
-    last: deque[tuple[Turn, str]] = deque(maxlen=max(turns, 1))
+    """The last turns of a message's conversation: at most so many, and of so many characters together.
+
+    Without the message itself, which the chat service keeps when it takes it, and without an answer of a lost attempt.
+    """
+    own = [turn for name in ("asked", "answered") for turn in await conversations.said(f"{request.key}:{name}")]
+    last: deque[tuple[Turn, str]] = deque(maxlen=turns + len(own))
     async for line in conversations.export(request.address):
         fields = json.loads(line)
         if fields["role"] in _ROLES:
@@ -35,6 +39,9 @@ async def earlier(conversations: Conversations, request: Request, *, turns: int,
     shown: list[Turn] = []
     tainted = False
     for turn, person_id in reversed(last):
+        if turn in own:
+            own.remove(turn)
+            continue
         chars -= len(turn.text)
         if chars < 0 or len(shown) == turns:
             break

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from essence import observe
@@ -218,11 +219,10 @@ class Worker:
     async def _remember_turns(self, job: Job, answer: str, *, tainted: bool) -> None:
         if job.request is None:
             return
+        keep = partial(self._house.store.conversations.append, job.request.address, person_id=job.request.person_id)
+        await keep((Turn("user", asked(job)),), key=f"{job.key}:asked")  # as a rule the chat service has kept it
         said = f"{OTHERS_WROTE} {answer}" if tainted else answer
-        turns = (Turn("user", asked(job)), Turn("assistant", said))
-        await self._house.store.conversations.append(
-            job.request.address, turns, key=f"{job.key}:answered", person_id=job.request.person_id
-        )
+        await keep((Turn("assistant", said),), key=f"{job.key}:answered")
 
     async def _conclude(self, job: Job, answer: dict[str, object], *, delivered: bool) -> None:
         """Deliver what was answered, then end the task; the delivery receipt comes first."""

@@ -51,6 +51,26 @@ async def test_the_conversation_is_shown_and_continued(here: World):
     assert [turn.text for turn in kept] == ["I am in France.", "What is the capital?", "Paris."]
 
 
+async def test_a_question_that_the_chat_service_has_kept_is_shown_and_kept_once(here: World):
+    conversations = here.store.conversations
+    await conversations.append(HERE, [Turn("user", "Tea?")], key="telegram:7:9:asked", person_id="1")
+    await conversations.append(HERE, [Turn("user", "Tea?")], key="telegram:7:10:asked", person_id="1")
+    worker = here.worker_with(model := Script("Yes."))
+    await here.ask("Tea?")
+    await worker.work_once()
+    assert [turn.text for turn in model.seen[0][1:-1]] == ["Tea?"]
+    assert [turn.text for turn in await conversations.read(HERE, turns=9, chars=999)] == ["Tea?", "Tea?", "Yes."]
+
+
+async def test_an_answer_of_a_lost_attempt_is_not_taken_for_an_earlier_one(here: World):
+    kept = [Turn("assistant", "Yes.")]
+    await here.store.conversations.append(HERE, kept, key="telegram:7:10:answered", person_id="1")
+    worker = here.worker_with(model := Script("Yes."))
+    await here.ask("Tea?")
+    await worker.work_once()
+    assert [turn.role for turn in model.seen[0]] == ["system", "user"]
+
+
 async def test_a_tool_is_used_and_its_result_is_shown_to_the_model(here: World):
     worker = here.worker_with(model := Script(call("remember", text="The bike is blue."), "It is noted."))
     await here.ask("Remember that the bike is blue.")

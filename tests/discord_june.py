@@ -118,4 +118,5 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway, "IDENTIFY_PAUSE_S", 0.0)
     monkeypatch.setattr(doors, "PAUSE_S", 0.01)
     monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(patience, "LONGEST_PAUSE_S", 0.1)
     monkeypatch.setattr("discord.client.ExponentialBackoff.delay", lambda _: 0.01)  # by itself, seconds by chance

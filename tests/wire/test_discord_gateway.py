@@ -354,3 +354,11 @@ async def test_the_token_is_in_no_log_and_no_error(monkeypatch, caplog):
         told = caplog.text + repr(june.channel) + repr(vars(june.channel)["_settings"]) + repr(caught.value)
         assert token not in told
         assert "in confidence" not in told
+
+
+async def test_a_lost_connection_fills_the_log_with_no_tracebacks(server, june, caplog):
+    with server.faults.during(Broken(503), path="/gw*"):
+        await server.gateway.drop()
+        await server.until(lambda: sum(call.path.startswith("/gw") and call.status == 503 for call in server.calls) > 1)
+    await june.until(lambda: june.channel.state.connected)
+    assert [record for record in caplog.records if record.exc_info] == []

@@ -70,7 +70,8 @@ class Exchange:
         self._preferences = Preferences()
         self._text = ""
         self._tells_text = False
-        self._heard = self._written = self._made = self._delivered = False
+        self._heard = self._written = self._made = self._delivered = self._is_slow = False
+        self._heard_of_all = ""
         self._no_voice: JuneError | None = None
         self._outcome: Outcome = "answered"
         self._confidence = 1.0 if self._message.sound is None else 0.0  # 0 where an attempt that died heard it
@@ -182,7 +183,16 @@ class Exchange:
             slow_at = started_at + self._house.settings.chat_slow_s
             await asyncio.sleep(min(channel.profile.typing_s, max(slow_at - asyncio.get_running_loop().time(), 1.0)))
             if not (self.begun or self._text) and asyncio.get_running_loop().time() >= slow_at:
-                self._live.show("⏳ Still working on it …")
+                self._is_slow = True
+                self._live.show(f"⏳ Still working on it …{self._heard_of_all}")
+
+    def _hears(self, growing: Transcript) -> None:
+        """Show how far a long note is heard, once its sender has been told that it takes a while."""
+        sound, heard_s = self._message.sound, growing.segments[-1].end_s if growing.segments else 0.0
+        if sound is not None and sound.duration_s and heard_s < sound.duration_s:
+            self._heard_of_all = f" {heard_s / sound.duration_s:.0%} heard"
+            if self._is_slow:
+                self._live.show(f"⏳ Still working on it …{self._heard_of_all}")
 
     async def _answer_with_patience(self, patience: asyncio.Task[None]) -> None:
         """Try again while an engine can't be had, as long as nothing was said and the person may still be waiting."""
@@ -233,11 +243,10 @@ class Exchange:
         message = self._message
         if message.sound is None:
             if self._wants_voice:
-                hint = message.sender.language
-                self._language = self._preferences.language or of_text(message.text, self._languages, hint=hint)
+                self._language = self._language_of(message.text)
             return _with_context(message, message.text)
         if asked := await self._turn(f"{message.key}:asked"):
-            self._language = self._preferences.language or self._languages.current
+            self._language = self._language_of(asked)
             return asked
         note = await self._house.channel.fetch(message.sound, max_bytes=self._house.settings.chat_max_file_bytes)
         self._stopwatch.reach("fetched")
@@ -250,10 +259,13 @@ class Exchange:
         self._heard = True
         return question
 
+    def _language_of(self, text: str) -> str:
+        return self._preferences.language or of_text(text, self._languages, hint=self._message.sender.language)
+
     async def _hear(self, pipeline: Pipeline, note: bytes) -> Transcript:
         """The note's transcript, heard again where its language was taken for another one."""
         chosen = self._preferences.language
-        transcript = await pipeline.hear(note, language=chosen, stopwatch=self._stopwatch)
+        transcript = await pipeline.hear(note, language=chosen, stopwatch=self._stopwatch, progress=self._hears)
         if not transcript.speech:
             return transcript
         decision = decide(self._languages, transcript, chosen=chosen)
@@ -316,7 +328,7 @@ class Exchange:
     async def _repeat(self, pipeline: Pipeline, answer: str) -> None:
         """Deliver what is left of an answer that an earlier attempt had whole."""
         spoken = self._voices.spoken
-        self._text, self._written = answer, True
+        self._text, self._written, self._language = answer, True, self._language_of(answer)
         if self._wants_voice and (rest := answer[len(spoken) :]).strip():
             await self._tell(pipeline.speak(rest, language=self._language, voice=self._preferences.voice))
         await self._end()

@@ -23,6 +23,8 @@ from essence.store import open_store
 from tests.telegram_june import settings_of
 
 KEY = "a key of the tests"
+NOWHERE = "grpc://127.0.0.1:1"
+"""The address of a service that is down."""
 
 
 @asynccontextmanager
@@ -53,14 +55,14 @@ async def telegram_service(
 @asynccontextmanager
 async def message_api(store_url: str, folder: Path, *, telegram_port: int = 1, **more: object) -> AsyncIterator[str]:
     """The message-api service, but for its process; gives its URL."""
+    chosen = {"message_api_key": KEY, "discord_url": NOWHERE, **more}
     settings = MessageApiService(
         _env_file=None,
         store_url=store_url,
         store_poll_s=0.05,
         telegram_url=f"grpc://127.0.0.1:{telegram_port}",
-        discord_url="none",
         message_api_key_file=folder / "message-api.key",
-        **({"message_api_key": KEY} | more),
+        **chosen,
     )
     http = HttpServer("message-api", has_api=True)
     async with process.running(settings) as api:

@@ -74,6 +74,15 @@ async def test_one_who_has_not_written_is_reached_by_the_chat_that_is_given(url)
     assert await place(url, user_id=DISCORD, platform="discord") == 422
 
 
+async def test_a_platform_without_a_service_is_neither_picked_nor_promised(store, store_url, tmp_path):
+    await store.identities.link(ANN, ANN_THERE)
+    await store.inbox.receive(wrote(1, "telegram", TELEGRAM, TELEGRAM))
+    await store.inbox.receive(wrote(2, "discord", DISCORD, DM))
+    async with message_api(store_url, tmp_path, discord_url="none") as url:
+        assert await place(url, user_id=DISCORD) == ("telegram", TELEGRAM)
+        assert await place(url, chat_id=DM, platform="discord") == 422
+
+
 @pytest.fixture
 def keys(store, url):
     """Makes a key and opens a client with it."""

@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
 from essence import __version__, observe
+from essence.dialogue import Platform
 from essence.errors import NotAllowed, NotFound
 from essence.outgoing import ApiKey, Posted, Scope
 from essence.ports import Store
@@ -37,8 +38,8 @@ MessageId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 _bearer = HTTPBearer(auto_error=False, description="A key of the Message API.")
 
 
-def message_api(store: Store, callers: Callers) -> BodyLimit:
-    """The API as an ASGI app. Its OpenAPI document is at /openapi.json."""
+def message_api(store: Store, callers: Callers, platforms: frozenset[Platform]) -> BodyLimit:
+    """The API as an ASGI app, for the platforms that have a service. Its OpenAPI document is at /openapi.json."""
     app = FastAPI(
         title="June's Message API",
         version=__version__,
@@ -47,7 +48,7 @@ def message_api(store: Store, callers: Callers) -> BodyLimit:
         redoc_url=None,
         responses=problems.RESPONSES,
     )
-    app.state.desk = Desk(store, callers)
+    app.state.desk = Desk(store, callers, Recipients(store.identities, platforms))
     problems.answered_by(app)
     app.include_router(_router)
     return BodyLimit(app)
@@ -56,8 +57,8 @@ def message_api(store: Store, callers: Callers) -> BodyLimit:
 class Desk:
     """What the routes share."""
 
-    def __init__(self, store: Store, callers: Callers) -> None:
-        self.messages, self.callers, self.recipients = store.messages, callers, Recipients(store.identities)
+    def __init__(self, store: Store, callers: Callers, recipients: Recipients) -> None:
+        self.messages, self.callers, self.recipients = store.messages, callers, recipients
 
     async def post(self, key: ApiKey, asked: NewMessage, idempotency_key: str | None) -> Posted:
         """Keep a message, or find the one of an earlier request with the same key."""

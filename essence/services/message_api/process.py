@@ -62,20 +62,21 @@ async def running(settings: config.MessageApiService) -> AsyncIterator[ASGIApp]:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.store_url, settings))
         callers = await access.open_callers(store, settings)
-        handovers = [await _handover(stack, store, settings, *one) for one in _platforms(settings)]
+        urls = _urls(settings)
+        handovers = [await _handover(stack, store, settings, *one) for one in urls.items()]
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         work = [tasks.create_task(one) for one in (_prune(store), *(handover.run() for handover in handovers))]
         try:
-            yield message_api(store, callers)
+            yield message_api(store, callers, frozenset(urls))
         finally:
             for task in work:
                 task.cancel()
 
 
-def _platforms(settings: config.MessageApiService) -> list[tuple[Platform, str]]:
-    """Each platform that has a service, and its address."""
-    urls: list[tuple[Platform, str]] = [("telegram", settings.telegram_url), ("discord", settings.discord_url)]
-    return [(platform, url) for platform, url in urls if url != "none"]
+def _urls(settings: config.MessageApiService) -> dict[Platform, str]:
+    """The service of each platform that has one."""
+    urls: dict[Platform, str] = {"telegram": settings.telegram_url, "discord": settings.discord_url}
+    return {platform: url for platform, url in urls.items() if url != "none"}
 
 
 async def _handover(

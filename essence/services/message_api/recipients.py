@@ -26,28 +26,30 @@ class Recipient:
 
 
 class Recipients:
-    """Finds people on their platforms."""
+    """Finds people on the platforms that have a service."""
 
-    def __init__(self, identities: Identities) -> None:
-        self._identities = identities
+    def __init__(self, identities: Identities, platforms: frozenset[Platform]) -> None:
+        self._identities, self._platforms = identities, platforms
 
     async def find(self, asked: NewMessage) -> Recipient:
         """Where this message goes.
 
         Raises:
-            InvalidInput: The person's chat isn't known; the sentence says what to give.
+            InvalidInput: The person's chat isn't known, or its platform has no service; the sentence says what to do.
         """
         if asked.platform != "auto":
             return await self._on(asked.platform, asked)
         if asked.user_id is not None:
             people = await self._identities.linked(Identity(_platform_of(asked.user_id), asked.user_id))
-            wrote = await self._identities.last_wrote(people)
+            wrote = await self._identities.last_wrote([one for one in people if one.platform in self._platforms])
             if wrote is not None:
                 person, to = wrote
                 return Recipient(to, person.person_id)
         return await self._on(_platform_of(asked.chat_id or asked.user_id or ""), asked)
 
     async def _on(self, platform: Platform, asked: NewMessage) -> Recipient:
+        if platform not in self._platforms:
+            raise InvalidInput(f"There is no {platform} service here. Set {platform.upper()}_URL of message-api.")
         person_id = asked.user_id or ""
         if platform == "telegram":  # a private chat has the person's own id, a group's is negative
             chat_id = asked.chat_id or person_id

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from time import monotonic
 
 from essence.agent.budget import Budget
-from essence.agent.first_look import asked_for
+from essence.agent.grounding import drafted, grounded
 from essence.agent.job import GivesUp, Job
 from essence.agent.prompt import others
 from essence.agent.toolbox import Result, Toolbox, same
@@ -44,11 +44,18 @@ class Written:
 class ToolLoop:
     """Works on one task."""
 
-    def __init__(self, model: LanguageModel, journal: Journal, budget: Budget, *, likely_only: bool) -> None:
-        """`likely_only`: offer no more tools than the words call for, and take a tool's sentence as the answer."""
-        self._model, self._journal, self._budget, self._likely_only = model, journal, budget, likely_only
+    def __init__(self, model: LanguageModel, journal: Journal, budget: Budget) -> None:
+        self._model, self._journal, self._budget = model, journal, budget
 
-    async def answer(self, job: Job, turns: Sequence[Turn], toolbox: Toolbox, recorded: dict[str, str]) -> str:
+    async def answer(
+        self,
+        job: Job,
+        turns: Sequence[Turn],
+        toolbox: Toolbox,
+        recorded: dict[str, str],
+        *,
+        likely: frozenset[str] | None = None,
+    ) -> str:
         """What the owner is to read.
 
         Args:
@@ -56,21 +63,36 @@ class ToolLoop:
             turns: What the model is shown at first.
             toolbox: What it may use.
             recorded: The task's steps by name, as an earlier attempt left them.
+            likely: Names of the tools that are offered, to a small model, whose tools' own sentences are the answer;
+                None: all, to a large one, which tells in its own words.
 
         Raises:
             GivesUp: A budget is used up, the model goes round in circles, or it has nothing to say.
             JuneError: As the model says.
         """
         run = _Run(self, job, [*turns], toolbox, recorded)
-        names = asked_for(job.words) if self._likely_only else None
-        specs = toolbox.specs(names)
-        while True:
-            written = await run.reply(specs)
-            if not written.calls:
-                return written.text
-            results = await run.use(written)
-            if self._likely_only and (said := _sentences(results, toolbox)):
-                return said
+        if likely is not None:
+            return await self._answer_small(run, job.words, toolbox, likely)
+        specs = toolbox.specs()
+        while (written := await run.reply(specs)).calls:
+            await run.use(written.calls, written.text)
+        return written.text
+
+    async def _answer_small(self, run: _Run, words: str, toolbox: Toolbox, likely: frozenset[str]) -> str:
+        """One tool at the most, with arguments of the owner's words; then its own sentence, or the model's."""
+        tools = [tool for name in sorted(likely) if (tool := toolbox.tool(name)) is not None]
+        written = await run.reply(toolbox.specs(likely))
+        calls = [grounded(call, words) for call in written.calls[:1] if call.name in likely]
+        if not calls and (draft := drafted(tools, words)) is not None:
+            calls = [draft]
+        if not calls:
+            return written.text or (await run.reply(())).text
+        result = (await run.use(calls, ""))[0]
+        tool = toolbox.tool(result.tool)
+        if tool is not None and (tool.final or not result.ok):
+            return result.text
+        run.ask_about(words, result)
+        return (await run.reply(())).text
 
     async def write(self, turns: Sequence[Turn], specs: Sequence[ToolSpec], left_s: float) -> Written:
         """Ask the model once."""
@@ -142,10 +164,15 @@ class _Run:
             self._job.key, step, json.dumps(asdict(written)), person=self._job.person, cost=cost
         )
 
-    async def use(self, written: Written) -> list[Result]:
-        """Make the calls of a reply, in order, and show the model what came of them."""
-        calls = [ToolCall(f"{self._number}-{i}", call.name, call.arguments) for i, call in enumerate(written.calls)]
-        self._turns.append(Turn("assistant", written.text, tuple(calls)))
+    def ask_about(self, words: str, result: Result) -> None:
+        """Let the model see the question and a result, and nothing that has JSON in it, which it would go on with."""
+        found = others(result.text) if result.foreign else result.text
+        self._turns = [self._turns[0], Turn("user", f"You found this:\n{found}\n\nAnswer in a sentence: {words}")]
+
+    async def use(self, asked: Sequence[ToolCall], text: str) -> list[Result]:
+        """Make the calls of a reply, in order, and show the model what came of them. `text`: what it wrote beside."""
+        calls = [ToolCall(f"{self._number}-{i}", call.name, call.arguments) for i, call in enumerate(asked)]
+        self._turns.append(Turn("assistant", text, tuple(calls)))
         results = []
         for call in calls:
             result = await self._use_one(call)
@@ -173,14 +200,6 @@ class _Run:
     def _changes(self, name: str) -> bool:
         tool = self._toolbox.tool(name)
         return tool is not None and tool.effect != "none"
-
-
-def _sentences(results: Sequence[Result], toolbox: Toolbox) -> str:
-    """What tools said to the owner, where all of them succeeded and say what they did themselves."""
-    tools = [toolbox.tool(result.tool) for result in results]
-    if all(tool is not None and tool.final and result.ok for tool, result in zip(tools, results, strict=True)):
-        return "\n".join(result.text for result in results)
-    return ""
 
 
 def _read(kept: str) -> Written:

@@ -52,7 +52,12 @@ class Toolbox:
         self.tainted = is_tainted(job)
         """The model has read words of others."""
 
-    def specs(self, names: frozenset[str] | None) -> tuple[ToolSpec, ...]:
+    @property
+    def names(self) -> frozenset[str]:
+        """Of all tools."""
+        return frozenset(self._tools)
+
+    def specs(self, names: frozenset[str] | None = None) -> tuple[ToolSpec, ...]:
         """What a model is offered; None: all."""
         return tuple(tool.spec for tool in self._tools.values() if names is None or tool.name in names)
 

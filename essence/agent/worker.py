@@ -23,6 +23,7 @@ from essence.agent.budget import Budget
 from essence.agent.consent import Consent
 from essence.agent.delivery import Delivery
 from essence.agent.earlier import Earlier, earlier
+from essence.agent.first_look import asked_for
 from essence.agent.gate import Gate
 from essence.agent.job import GivesUp, Job, Owners, job_of, utc_now
 from essence.agent.loop import ToolLoop
@@ -84,7 +85,7 @@ class Worker:
     def __init__(self, house: House, manners: Manners) -> None:
         self._house, self._manners = house, manners
         self._delivery = Delivery(house.messengers, house.store.conversations, patience_s=manners.delivery_s)
-        self._loop = ToolLoop(house.model, house.store.journal, house.budget, likely_only=manners.likely_only)
+        self._loop = ToolLoop(house.model, house.store.journal, house.budget)
 
     async def work_once(self, *, wait_s: float = 0.0) -> bool:
         """Claim a task, if there is one within `wait_s`, and work on it; False where there was none.
@@ -201,9 +202,10 @@ class Worker:
         toolbox = Toolbox(house.tools(job, progress), job, house.store.journal, house.gate, house.consent)
         before = await self._earlier(job)
         toolbox.tainted |= before.tainted
-        asked_now = question(job, house.now().astimezone(self._manners.zone))
-        turns = history(self._manners.system_prompt, before.turns, asked_now)
-        answer = await self._loop.answer(job, turns, toolbox, recorded)
+        likely = asked_for(job.words) & toolbox.names if self._manners.likely_only else None
+        asked_now = question(job, house.now().astimezone(self._manners.zone), likely=likely)
+        turns = history(self._manners.system_prompt, before.turns, asked_now, likely=likely)
+        answer = await self._loop.answer(job, turns, toolbox, recorded, likely=likely)
         await self._remember_turns(job, answer, tainted=any(result.foreign for result in toolbox.results))
         proven, changed = _proven(toolbox)
         return evidence.marked(answer) if evidence.unproven(answer, proven, changed=changed) else answer

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from essence.agent.tools.tool import AnyTool, Arguments, Call, Tool, typed
+from essence.agent.tools.tool import AnyTool, Arguments, Call, Kind, Tool, typed
 from essence.errors import InvalidInput
 from essence.ports import Memories
 from essence.work import Memory
 
+# An example tells a small model more than a description.
+_REMEMBER = 'Keep a fact for good. "Remember that my car is red" is {"text": "My car is red."}'
+_RECALL = 'Look up what the owner told before. "What color is my car?" is {"about": "color of my car"}'
+_FORGET = 'Delete a remembered fact. "Forget what I said about Bob" is {"which": "Bob"}'
 _WORD = re.compile(r"\w{2,}")
 _EMPTY_WORDS = frozenset(
     _WORD.findall(
@@ -49,15 +53,14 @@ class Forget(Arguments):
 def memory_tools(memories: Memories) -> tuple[AnyTool, ...]:
     """`remember`, `recall`, `correct_memory`, `forget`."""
     keeping = _Keeping(memories)
+    kept: frozenset[Kind] = frozenset({"memory"})
     return (
-        Tool("remember", "Keep a fact that the owner wants remembered for good.", *typed(Remember), keeping.remember,
-             effect="change", proves=frozenset({"memory"}), final=True),
-        Tool("recall", "Look up what the owner told to remember, about themselves, their people and their things.",
-             *typed(Recall), keeping.recall),
+        Tool("remember", _REMEMBER, *typed(Remember), keeping.remember, effect="change", proves=kept, final=True),
+        Tool("recall", _RECALL, *typed(Recall), keeping.recall),
         Tool("correct_memory", "Put a corrected fact in the place of a remembered one.", *typed(Correct),
-             keeping.correct, effect="change", proves=frozenset({"memory"}), final=True),
-        Tool("forget", "Delete a remembered fact.", *typed(Forget), keeping.forget,
-             effect="change", proves=frozenset({"forgetting", "memory"}), final=True),
+             keeping.correct, effect="change", proves=kept, final=True),
+        Tool("forget", _FORGET, *typed(Forget), keeping.forget,
+             effect="change", proves=kept | {"forgetting"}, final=True),
     )  # fmt: skip
 
 

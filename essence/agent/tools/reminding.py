@@ -16,6 +16,16 @@ from essence.errors import InvalidInput
 from essence.ports import Reminders
 from essence.work import Reminder
 
+# An example tells a small model more than a description.
+_REMIND = (
+    "Set a timer, alarm or reminder that comes once. "
+    '"Remind me in 5 minutes to stretch" is {"when": "in 5 minutes", "text": "stretch"}'
+)
+_SCHEDULE = (
+    "Set a reminder, or work, that comes again and again. "
+    '"Every day at 8 remind me to run" is {"when": "every day at 8", "text": "run"}'
+)
+_CANCEL = 'Drop a timer or reminder. "Cancel the reminder to run" is {"which": "run"}'
 REMINDERS_MAX = 500
 """Of one person."""
 
@@ -58,13 +68,10 @@ def reminder_tools(reminders: Reminders, zone: ZoneInfo, now: Callable[[], datet
     clockwork = _Clockwork(reminders, zone, now)
     proves: frozenset[Kind] = frozenset({"reminder"})
     return (
-        Tool("remind", "Set a timer, an alarm or a reminder that comes once.", *typed(Remind), clockwork.remind,
-             effect="change", proves=proves, final=True),
-        Tool("schedule", "Set a reminder or a piece of work that comes again and again.", *typed(Schedule),
-             clockwork.schedule, effect="change", proves=proves, final=True),
-        Tool("reminders", "List the timers and reminders that are still to come.", *typed(Reminded), clockwork.show,
-             final=True),
-        Tool("cancel_reminder", "Drop a timer or reminder.", *typed(Cancel), clockwork.cancel,
+        Tool("remind", _REMIND, *typed(Remind), clockwork.remind, effect="change", proves=proves, final=True),
+        Tool("schedule", _SCHEDULE, *typed(Schedule), clockwork.schedule, effect="change", proves=proves, final=True),
+        Tool("reminders", "List the timers and reminders to come.", *typed(Reminded), clockwork.show, final=True),
+        Tool("cancel_reminder", _CANCEL, *typed(Cancel), clockwork.cancel,
              effect="change", proves=proves | {"forgetting"}, final=True),
     )  # fmt: skip
 
@@ -81,7 +88,9 @@ class _Clockwork:
     def _when(self, call: Call, when: str) -> str:
         """The owner's own words, where the model's name no time and theirs do."""
         words = call.job.words
-        return words if not names_a_time(when) and words and names_a_time(words) else when
+        if not names_a_time(when) and words and names_a_time(words):
+            return words
+        return f"wake me {when}" if "wake" in words.casefold() else when
 
     async def schedule(self, call: Call, wanted: Schedule) -> str:
         rule = rule_of(wanted.when)

@@ -95,7 +95,7 @@ async def _client(endpoint: Endpoint, server: ServerProcess, settings: LlmEngine
         counter = _Tokenizer(http)
         replies_max = settings.llm_slots + settings.llm_queue_max
         async with open_model(
-            endpoint, settings, counter=counter, replies_max=replies_max, on_this_machine=True
+            endpoint, settings, counter=counter, replies_max=replies_max, on_this_machine=True, native_tools=False
         ) as model:
             yield model
 

@@ -9,10 +9,11 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 import httpx2
 from openai import AsyncOpenAI, AsyncStream, omit
 from openai.types.chat import ChatCompletionChunk
+from openai.types.shared_params import ResponseFormatJSONSchema
 
 from essence.config import LlmEngine
-from essence.dialogue import ModelEvent, ToolSpec, Turn
-from essence.engines.llm import openai_wire
+from essence.dialogue import Finished, ModelEvent, TextDelta, ToolSpec, Turn
+from essence.engines.llm import constrained, openai_wire
 from essence.engines.llm.context import ContextBudget
 from essence.engines.llm.endpoint import Endpoint
 from essence.engines.llm.openai_errors import converted
@@ -37,16 +38,22 @@ class OpenAiModel:
         *,
         counter: TokenCounter,
         replies_max: int | None,
+        native_tools: bool,
     ) -> None:
         self.endpoint = endpoint
         self._client, self._settings = client, settings
         self._replies, self._replies_max = 0, replies_max
         self._budget = ContextBudget(settings.llm_context_tokens - settings.llm_max_tokens, counter)
         self._model = endpoint.model
+        self._constrains = settings.llm_tools == "schema" or (settings.llm_tools == "auto" and not native_tools)
 
     async def reply(self, history: Sequence[Turn], *, tools: Sequence[ToolSpec] = ()) -> AsyncGenerator[ModelEvent]:
         with self._admitted():
             async with aclosing(self._stream(history, tools)) as events:
+                if tools and self._constrains:
+                    for whole in await _whole(events):
+                        yield whole
+                    return
                 async for event in events:
                     yield event
 
@@ -61,7 +68,9 @@ class OpenAiModel:
             self._replies -= 1
 
     async def _stream(self, history: Sequence[Turn], tools: Sequence[ToolSpec]) -> AsyncGenerator[ModelEvent]:
-        fitting = await self._budget.fit(history, tools=tools)
+        if self._constrains:
+            history = constrained.told(history, tools)
+        fitting = await self._budget.fit(history, tools=() if self._constrains else tools)
         model = self._model or await self._first_model()
         reader = openai_wire.ReplyReader(self._splitter(model))
         patience = _Patience(self._settings)
@@ -108,7 +117,8 @@ class OpenAiModel:
         return await self._client.chat.completions.create(
             model=model,
             messages=openai_wire.messages(history),
-            tools=openai_wire.tool_params(tools) if tools else omit,
+            tools=openai_wire.tool_params(tools) if tools and not self._constrains else omit,
+            response_format=_reply_format(tools) if tools and self._constrains else omit,
             max_tokens=self._settings.llm_max_tokens,
             temperature=self._settings.llm_temperature,
             stream=True,
@@ -144,6 +154,23 @@ class OpenAiModel:
         if not names:
             return f"{self.endpoint.url} has no OpenAI API or no model {model!r}. Does LLM_URL end in /v1?"
         return f"{self.endpoint.url} has no model {model!r}. Set LLM_MODEL to one of: {', '.join(names)}."
+
+
+async def _whole(events: AsyncIterator[ModelEvent]) -> list[ModelEvent]:
+    """What a reply that is held to a schema means, once it is complete."""
+    text = ""
+    finished = Finished("stop")
+    async for event in events:
+        match event:
+            case TextDelta(delta):
+                text += delta
+            case Finished():
+                finished = event
+    return constrained.events_of(text, finished)
+
+
+def _reply_format(tools: Sequence[ToolSpec]) -> ResponseFormatJSONSchema:
+    return {"type": "json_schema", "json_schema": {"name": "reply", "schema": constrained.schema(tools)}}
 
 
 class _Patience:
@@ -183,6 +210,7 @@ async def open_model(
     counter: TokenCounter = estimated,
     replies_max: int | None = None,
     on_this_machine: bool = False,
+    native_tools: bool = True,
 ) -> AsyncIterator[OpenAiModel]:
     """Connections to one server; nothing is sent before the first reply.
 
@@ -192,6 +220,7 @@ async def open_model(
         counter: Counts tokens as the server's model does.
         replies_max: Replies at once; one more is told EngineBusy. None: the server decides.
         on_this_machine: The server is; proxies named in the environment are passed by.
+        native_tools: What LLM_TOOLS=auto means.
     """
     # A kept connection may be closed by its server in the very moment when it is used again (llama.cpp's does so),
     # which loses the request. Without TLS a new one costs next to nothing.
@@ -209,4 +238,6 @@ async def open_model(
     # Taken from OpenAI's own environment variables, and nobody else's business.
     client.organization = client.project = None
     async with client:
-        yield OpenAiModel(endpoint, client, settings, counter=counter, replies_max=replies_max)
+        yield OpenAiModel(
+            endpoint, client, settings, counter=counter, replies_max=replies_max, native_tools=native_tools
+        )

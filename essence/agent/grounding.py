@@ -1,0 +1,48 @@
+"""What a small model makes up is replaced by what the owner said.
+
+A model of half a billion parameters finds the words for a tool's arguments in most messages, and in the rest it takes
+them from an example or from nowhere. In the messages that the first look knows, all that is needed is in the owner's
+own words, so an argument with other words in it is dropped for the whole message, which the tools can read as well.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from essence.agent.tools.tool import AnyTool
+from essence.dialogue import ToolCall
+
+_WORD = re.compile(r"\w+")
+
+
+def grounded(call: ToolCall, words: str) -> ToolCall:
+    """The call with each text argument that isn't made of the owner's words replaced by all of them."""
+    try:
+        arguments = json.loads(call.arguments)
+    except ValueError:
+        return call
+    if not isinstance(arguments, dict):
+        return call
+    said = _words(words)
+    kept = {
+        name: words if isinstance(value, str) and not _words(value) <= said else value
+        for name, value in arguments.items()
+    }
+    return ToolCall(call.call_id, call.name, json.dumps(kept, ensure_ascii=False))
+
+
+def drafted(tools: Sequence[AnyTool], words: str) -> ToolCall | None:
+    """The one call that the words ask for, with the words as its arguments; None where more is needed than words."""
+    if len(tools) != 1:
+        return None
+    schema = json.loads(tools[0].parameters)
+    needed = {name: schema["properties"][name] for name in schema.get("required", schema.get("properties", {}))}
+    if any(about.get("type") != "string" for about in needed.values()):
+        return None
+    return ToolCall("", tools[0].name, json.dumps(dict.fromkeys(needed, words), ensure_ascii=False))
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.casefold()))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -23,7 +23,7 @@ from essence.tasks.registry import TOOLS, Tool
 from essence.tasks.tables import MIGRATIONS
 
 T = TypeVar("T")
-_UPKEEP_S = 1.0
+_UPKEEP = timedelta(seconds=1)
 """How often those who claim look for lost leases and recurring tasks, at most."""
 
 
@@ -39,7 +39,7 @@ class Board:
         self._rules = rules(settings)
         self._lasting = settings.todorama_outlive_power_cuts
         self._bell = Bell(settings.todorama_poll_s)
-        self._kept_up_s = 0.0
+        self._kept_up_at: datetime | None = None
 
     async def call(self, tool: Tool, asked: Arguments, agent_id: str) -> Answer:
         """Do what a tool does.
@@ -61,10 +61,10 @@ class Board:
 
     async def keep_up(self) -> None:
         """End lost leases and make the recurring tasks that are due, unless it was done a moment ago."""
-        now_s = time.monotonic()
-        if now_s - self._kept_up_s < _UPKEEP_S:
+        now = self._clock.now()
+        if self._kept_up_at is not None and abs(now - self._kept_up_at) < _UPKEEP:
             return
-        self._kept_up_s = now_s
+        self._kept_up_at = now
         if await self.work(_upkeep, by="june"):
             self._bell.ring_all()
 

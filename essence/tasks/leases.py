@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import (
     BigInteger,
@@ -66,7 +66,7 @@ class Leases:
         self._take = self._taking(tasks.c.id == bindparam("p_task", type_=BigInteger))
         self._next = {
             (agent_type, of_one): self._taking_next(agent_type, of_one_project=of_one)
-            for agent_type in ("implementation", "breakdown", "verification")
+            for agent_type in get_args(AgentType)
             for of_one in (False, True)
         }
         self._renew = update(tasks).where(tasks.c.id == bindparam("p_task", type_=BigInteger), is_held)

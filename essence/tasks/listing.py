@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, literal_column, or_, se
 
 from essence.tasks import cursors
 from essence.tasks.arguments import (
+    AgentType,
     Deadlines,
     ListAvailable,
     QueryTasks,
@@ -32,6 +33,7 @@ from essence.tasks.records import (
 )
 from essence.tasks.tables import (
     PRIORITIES,
+    is_any,
     is_available,
     is_complete,
     is_due,
@@ -54,7 +56,7 @@ def wait_for_work(desk: Desk, asked: WaitForWork) -> Answer:
     return {"success": True, "work": desk.connection.scalar(waiting.limit(1), {"p_at": desk.now}) is not None}
 
 
-def _waiting(tasks_of: Select[Any], agent_type: str, project_id: int | None) -> Select[Any]:
+def _waiting(tasks_of: Select[Any], agent_type: AgentType, project_id: int | None) -> Select[Any]:
     waiting = tasks_of.where(*IN_LINE[agent_type])
     if agent_type != "verification":
         waiting = waiting.where(IS_READY, ~has_open_blocker)
@@ -78,6 +80,7 @@ def get_task_summary(desk: Desk, asked: SummarizeTasks) -> Answer:
 
 
 def _matching(tasks_of: Select[Any], asked: QueryTasks | SummarizeTasks, agent_id: str | None) -> Select[Any]:
+    tasks_of = tasks_of.where(is_any)
     if asked.project_id is not None:
         tasks_of = tasks_of.where(tasks.c.project_id == asked.project_id)
     if asked.task_type is not None:
@@ -186,9 +189,7 @@ def get_tasks_approaching_deadline(desk: Desk, asked: Deadlines) -> Answer:
 
 def get_recent_completions(desk: Desk, asked: RecentCompletions) -> Answer:
     """Completed tasks, the last one first."""
-    done: Select[Any] = (
-        select(*SUMMARY_COLUMNS).where(is_complete).order_by(tasks.c.completed_at.desc(), tasks.c.id.desc())
-    )
+    done: Select[Any] = select(*SUMMARY_COLUMNS).where(is_complete)
     if asked.project_id is not None:
         done = done.where(tasks.c.project_id == asked.project_id)
     if asked.hours is not None:

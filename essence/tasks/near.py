@@ -8,8 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from essence.errors import Conflict, InvalidInput
+from essence.errors import InvalidInput
+from essence.store.records import storable
 from essence.tasks.arguments import (
+    ID_MAX,
+    LONG_MAX_CHARS,
     AddTaskUpdate,
     Arguments,
     ClaimNext,
@@ -17,8 +20,6 @@ from essence.tasks.arguments import (
     CreateTask,
     FailTask,
     Heartbeat,
-    OfTask,
-    UnderLease,
 )
 from essence.tasks.board import Board
 from essence.tasks.records import Answer
@@ -37,57 +38,65 @@ class NearBoard:
         """`project_id`: whose tasks are claimed; None: all."""
         self._board = board
         self._project_id = project_id
-        self._holding: dict[str, set[int]] = {}
-        """By agent: tasks that were claimed here and have not ended, so that a claim doesn't take them from itself."""
+        self._seen: set[str] = set()
+        """Agents that have claimed here: what they hold since then, they are at work on."""
 
     async def create(self, task: NewTask, *, key: str) -> str:
         with _refusals_as_errors():
             asked = CreateTask(
-                title=task.title,
+                title=storable(task.title),
                 task_type=task.kind,
-                task_instruction=task.instruction,
-                verification_instruction=task.verification,
-                project_id=_number(task.project_id),
-                parent_task_id=_number(task.parent_task_id),
+                task_instruction=storable(task.instruction),
+                verification_instruction=storable(task.verification),
+                project_id=None if task.project_id is None else _number(task.project_id),
+                parent_task_id=None if task.parent_task_id is None else _number(task.parent_task_id),
                 priority=task.priority,
                 idempotency_key=key,
             )
         return str((await self._ask("create_task", asked, AGENT))["task_id"])
 
     async def claim(self, agent_id: str, *, lease_s: float, wait_s: float = 0.0) -> TaskClaim | None:
-        holding = self._holding.setdefault(agent_id, set())
         asked = ClaimNext.model_construct(
             agent_type="implementation",
             project_id=self._project_id,
             lease_s=lease_s,
             wait_s=wait_s,
-            resume=True,
-            holding=sorted(holding),
+            resume=agent_id not in self._seen,
+            holding=[],
         )
-        answer: dict[str, Any] = await self._ask("claim_next", asked, agent_id)
+        self._seen.add(agent_id)
+        try:
+            answer: dict[str, Any] = await self._ask("claim_next", asked, agent_id)
+        except BaseException:
+            if asked.resume:
+                self._seen.discard(agent_id)
+            raise
         if answer["task"] is None:
             return None
-        task_id = answer["task"]["id"]
-        holding.add(task_id)
-        return TaskClaim(await self.read(str(task_id)), agent_id, answer["lease_token"], answer["attempt"])
+        task = await self.read(str(answer["task"]["id"]))
+        return TaskClaim(task, agent_id, answer["lease_token"], answer["attempt"])
 
     async def extend(self, claim: TaskClaim, *, lease_s: float) -> None:
         task_id = int(claim.task.task_id)
         asked = Heartbeat.model_construct(task_id=task_id, lease_token=claim.fence, lease_s=lease_s)
-        await self._under(claim, "heartbeat", asked)
+        await self._ask("heartbeat", asked, claim.agent_id)
 
     async def progress(self, claim: TaskClaim, text: str) -> None:
         with _refusals_as_errors():
             asked = AddTaskUpdate(
-                task_id=int(claim.task.task_id), lease_token=claim.fence, content=text, update_type="progress"
+                task_id=int(claim.task.task_id),
+                lease_token=claim.fence,
+                content=_fitting(text),
+                update_type="progress",
             )
-        await self._under(claim, "add_task_update", asked)
+        await self._ask("add_task_update", asked, claim.agent_id)
 
     async def complete(self, claim: TaskClaim, notes: str) -> None:
         with _refusals_as_errors():
-            asked = CompleteTask(task_id=int(claim.task.task_id), lease_token=claim.fence, notes=notes)
-        await self._under(claim, "complete_task", asked)
-        self._let_go(claim)
+            asked = CompleteTask(
+                task_id=int(claim.task.task_id), lease_token=claim.fence, notes=storable(notes)[:LONG_MAX_CHARS]
+            )
+        await self._ask("complete_task", asked, claim.agent_id)
 
     async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0) -> None:
         await self._fail(claim, why, retry_s=retry_s, final=False)
@@ -97,36 +106,30 @@ class NearBoard:
 
     async def read(self, task_id: str) -> Task:
         with _refusals_as_errors():
-            asked = OfTask(task_id=int(task_id) if task_id.isdecimal() else 0)
-            return await self._board.read(lambda desk: whole_task(desk, asked.task_id))
+            return await self._board.read(lambda desk: whole_task(desk, _number(task_id)))
 
     async def _fail(self, claim: TaskClaim, why: str, *, retry_s: float | None, final: bool) -> None:
         with _refusals_as_errors():
             task_id = int(claim.task.task_id)
-            asked = FailTask(task_id=task_id, lease_token=claim.fence, error=why, retry_s=retry_s, final=final)
-        await self._under(claim, "fail_task", asked)
-        self._let_go(claim)
-
-    async def _under(self, claim: TaskClaim, tool: str, asked: UnderLease) -> None:
-        try:
-            await self._ask(tool, asked, claim.agent_id)
-        except Conflict:
-            self._let_go(claim)
-            raise
-
-    def _let_go(self, claim: TaskClaim) -> None:
-        self._holding.get(claim.agent_id, set()).discard(int(claim.task.task_id))
+            asked = FailTask(
+                task_id=task_id, lease_token=claim.fence, error=_fitting(why), retry_s=retry_s, final=final
+            )
+        await self._ask("fail_task", asked, claim.agent_id)
 
     async def _ask(self, tool: str, asked: Arguments, agent_id: str) -> Answer:
         with _refusals_as_errors():
             return await self._board.ask(tool, asked, agent_id)
 
 
-def _number(its_id: str | None) -> int | None:
-    """Of an id; 0, which nothing has, where it is none of this board's."""
-    if its_id is None:
-        return None
-    return int(its_id) if its_id.isdecimal() else 0
+def _fitting(text: str) -> str:
+    """What the board takes, whatever it was: a task's end must not fail on the words that tell of it."""
+    fitting = storable(text)[:LONG_MAX_CHARS]
+    return fitting if fitting.strip() else "(no words)"
+
+
+def _number(its_id: str) -> int:
+    """Of an id; the largest, which nothing has, where it is none of this board's."""
+    return min(int(its_id), ID_MAX) if its_id.isdecimal() and 0 < len(its_id) < 20 else ID_MAX
 
 
 @contextmanager

@@ -102,6 +102,9 @@ is_due = and_(
     tasks.c.due_date.is_not(None),
     tasks.c.task_status.in_([literal_column("'available'"), literal_column("'in_progress'")]),
 )
+is_any = tasks.c.version > literal_column("0")
+"""True of all tasks. An index that has it as its condition is followed where a question has it too, and nowhere else:
+with no statistics, SQLite would prefer one that begins with an equality to the partial ones that are meant."""
 for _name, _columns, _where in (
     ("tasks_line", (tasks.c.line, tasks.c.rank, tasks.c.id), is_available),
     ("tasks_project_line", (tasks.c.project_id, tasks.c.line, tasks.c.rank, tasks.c.id), is_available),
@@ -109,9 +112,9 @@ for _name, _columns, _where in (
     ("tasks_held", (tasks.c.until_s,), is_held),
     ("tasks_done", (tasks.c.completed_at,), is_complete),
     ("tasks_due", (tasks.c.due_date,), is_due),
-    ("tasks_status", (tasks.c.task_status, tasks.c.id), None),
-    ("tasks_counts", (tasks.c.task_status, tasks.c.task_type, tasks.c.project_id), None),
-    ("tasks_project", (tasks.c.project_id, tasks.c.id), None),
+    ("tasks_status", (tasks.c.task_status, tasks.c.id), is_any),
+    ("tasks_counts", (tasks.c.task_status, tasks.c.task_type, tasks.c.project_id, tasks.c.version), is_any),
+    ("tasks_project", (tasks.c.project_id, tasks.c.id), is_any),
     ("tasks_agent", (tasks.c.assigned_agent, tasks.c.id), tasks.c.assigned_agent.is_not(None)),
 ):
     Index(_name, *_columns, sqlite_where=_where, postgresql_where=_where)
@@ -145,6 +148,7 @@ relationships = Table(
     Column("created_by", Text, nullable=False),
     Column("created_at", Utc, nullable=False),
     UniqueConstraint("parent_task_id", "child_task_id", "relationship_type", name="task_relationships_once"),
+    sqlite_autoincrement=True,  # else the id of a deleted one would be another's
 )
 _blocks = relationships.c.blocked_id.is_not(None)
 Index("task_relationships_child", relationships.c.child_task_id)
@@ -179,6 +183,7 @@ comments = Table(
     Column("mentions", Text, nullable=False, server_default="[]"),  # JSON
     Column("created_at", Utc, nullable=False),
     Column("updated_at", Utc),
+    sqlite_autoincrement=True,
 )
 Index("task_comments_task", comments.c.task_id, comments.c.id)
 Index("task_comments_parent", comments.c.parent_comment_id)

@@ -14,7 +14,7 @@ from essence.tasks.desk import Desk
 from essence.tasks.projects import project_json
 from essence.tasks.records import Answer, change_json, compact, stamp, task_json, task_rows
 from essence.tasks.refusals import unknown
-from essence.tasks.tables import history, is_available, is_complete, projects, relationships, tasks
+from essence.tasks.tables import history, is_any, is_available, is_complete, projects, relationships, tasks
 from essence.tasks.taking import held, lock
 
 UPDATE_TYPES = ("progress", "note", "blocker", "question", "finding")
@@ -170,7 +170,8 @@ def get_agent_performance(desk: Desk, asked: Performance) -> Answer:
         its.append(tasks.c.task_type == asked.task_type)
     verified = func.count().filter(tasks.c.verification_status == literal_column("'verified'"))
     delta = func.avg(tasks.c.actual_hours - tasks.c.estimated_hours)
-    completed, good, avg_delta = desk.connection.execute(select(func.count(), verified, delta).where(*its)).one()
+    figures = select(func.count(), verified, delta).select_from(tasks)
+    completed, good, avg_delta = desk.connection.execute(figures.where(*its)).one()
     return {
         "success": True,
         "agent_id": asked.agent_id,
@@ -207,7 +208,7 @@ def get_task_statistics(desk: Desk, asked: Statistics) -> Answer:
 
 
 def _chosen(asked: Statistics) -> list[ColumnElement[bool]]:
-    chosen: list[ColumnElement[bool]] = []
+    chosen: list[ColumnElement[bool]] = [is_any]
     if asked.project_id is not None:
         chosen.append(tasks.c.project_id == asked.project_id)
     if asked.task_type is not None:

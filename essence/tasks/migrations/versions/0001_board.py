@@ -115,14 +115,14 @@ def _tasks() -> None:
         sa.Column("completed_at", sa.BigInteger),
     )
     _index("tasks_agent", "tasks", ["assigned_agent", "id"], "assigned_agent IS NOT NULL")
-    _index("tasks_counts", "tasks", ["task_status", "task_type", "project_id"])
+    _index("tasks_counts", "tasks", ["task_status", "task_type", "project_id", "version"], "version > 0")
     _index("tasks_done", "tasks", ["completed_at"], "task_status = 'complete'")
     _index("tasks_due", "tasks", ["due_date"], "due_date IS NOT NULL AND task_status IN ('available', 'in_progress')")
     _index("tasks_held", "tasks", ["until_s"], "holder IS NOT NULL")
     _index("tasks_line", "tasks", ["line", "rank", "id"], "task_status = 'available'")
-    _index("tasks_project", "tasks", ["project_id", "id"])
+    _index("tasks_project", "tasks", ["project_id", "id"], "version > 0")
     _index("tasks_project_line", "tasks", ["project_id", "line", "rank", "id"], "task_status = 'available'")
-    _index("tasks_status", "tasks", ["task_status", "id"])
+    _index("tasks_status", "tasks", ["task_status", "id"], "version > 0")
     _index(
         "tasks_unverified", "tasks", ["rank", "id"], "task_status = 'complete' AND verification_status = 'unverified'"
     )
@@ -156,6 +156,7 @@ def _comments() -> None:
         sa.Column("mentions", sa.Text, nullable=False, server_default="[]"),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("updated_at", sa.BigInteger),
+        sqlite_autoincrement=True,
     )
     _index("task_comments_parent", "task_comments", ["parent_comment_id"])
     _index("task_comments_task", "task_comments", ["task_id", "id"])
@@ -191,6 +192,7 @@ def _relationships() -> None:
         sa.Column("created_by", sa.Text, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.UniqueConstraint("parent_task_id", "child_task_id", "relationship_type", name="task_relationships_once"),
+        sqlite_autoincrement=True,
     )
     _index("task_relationships_blocked", "task_relationships", ["blocked_id", "blocker_id"], "blocked_id IS NOT NULL")
     _index("task_relationships_blocker", "task_relationships", ["blocker_id"], "blocked_id IS NOT NULL")

@@ -5,7 +5,10 @@ what this side knows, in the store; `making`, `holdings`, `seeking` and `watch` 
 lacks; `plain` and `leased` are the two kinds of boards, and `board` is whichever of them answers.
 """
 
+import importlib.util
 from typing import TYPE_CHECKING
+
+from essence.errors import EngineMissing
 
 if TYPE_CHECKING:
     from essence.tasks.far.board import FarBoard, open_far_board
@@ -14,9 +17,15 @@ __all__ = ["FarBoard", "open_far_board"]
 
 
 def __getattr__(name: str) -> object:
-    """Load the MCP SDK and SQLAlchemy when a board is first opened."""
+    """Load the MCP SDK and SQLAlchemy when a board is first opened.
+
+    Raises:
+        EngineMissing: The SDK isn't installed.
+    """
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if importlib.util.find_spec("mcp") is None:
+        raise EngineMissing("A task board needs the MCP SDK. Install it with: pip install 'june-assistant[tasks]'")
     from essence.tasks.far import board
 
     return getattr(board, name)

@@ -6,12 +6,12 @@ import asyncio
 
 from essence import observe
 from essence.config import TasksClient
-from essence.errors import NotFound, RateLimited
+from essence.errors import Conflict, NotFound, RateLimited
 from essence.store.records import storable
 from essence.tasks.far.http import LONGEST_WAIT_S
 from essence.tasks.far.making import MAKER_ID
 from essence.tasks.far.records import number_of, task_of, worded
-from essence.tasks.far.wire import Answer, Wire
+from essence.tasks.far.wire import Wire
 from essence.work import NewTask, Task, TaskClaim
 
 TOOLS = frozenset({"claim_next", "heartbeat", "fail_task"})
@@ -82,31 +82,40 @@ class LeasedBoard:
         return claim
 
     async def extend(self, claim: TaskClaim, *, lease_s: float) -> None:
-        await self._wire.call("heartbeat", _under(claim) | {"lease_s": lease_s})
+        await self._under(claim, "heartbeat", {"lease_s": lease_s})
 
     async def progress(self, claim: TaskClaim, text: str) -> None:
-        update = {"content": worded(text), "update_type": "progress"}
-        await self._wire.call("add_task_update", _under(claim) | update)
+        await self._under(claim, "add_task_update", {"content": worded(text), "update_type": "progress"})
 
     async def complete(self, claim: TaskClaim, notes: str) -> None:
-        await self._end(claim, "complete_task", {"notes": worded(notes)})
+        await self._under(claim, "complete_task", {"notes": worded(notes)})
+        self._let_go(claim)
 
     async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0) -> None:
-        await self._end(claim, "fail_task", {"error": worded(why), "retry_s": retry_s})
+        await self._under(claim, "fail_task", {"error": worded(why), "retry_s": retry_s})
+        self._let_go(claim)
 
     async def fail(self, claim: TaskClaim, why: str) -> None:
-        await self._end(claim, "fail_task", {"error": worded(why), "final": True})
+        await self._under(claim, "fail_task", {"error": worded(why), "final": True})
+        self._let_go(claim)
 
     async def read(self, task_id: str) -> Task:
         context = await self._wire.call("get_task_context", {"task_id": number_of(task_id, "task")})
         return task_of(context["task"], context=context)
 
-    async def _end(self, claim: TaskClaim, tool: str, fields: dict[str, object]) -> Answer:
-        answer = await self._wire.call(tool, _under(claim) | fields)
+    async def _under(self, claim: TaskClaim, tool: str, fields: dict[str, object]) -> None:
+        task_id = int(claim.task.task_id)
+        shown: dict[str, object] = {"task_id": task_id, "agent_id": claim.agent_id, "lease_token": claim.fence}
+        try:
+            await self._wire.call(tool, shown | fields)
+        except Conflict:
+            self._let_go(claim)
+            raise
+
+    def _let_go(self, claim: TaskClaim) -> None:
         place = claim.agent_id, claim.task.task_id
         if self._held.get(place) == claim.fence:
             del self._held[place]
-        return answer
 
     async def _project_id(self) -> int | None:
         """The project of June's tasks; None, with one warning, where the board lacks it."""
@@ -118,7 +127,3 @@ class LeasedBoard:
                 observe.logger().warning("task_project_missing", setting="TODORAMA_PROJECT_ID", project=self._project)
                 self._project = ""
         return int(self._project) if self._project else None
-
-
-def _under(claim: TaskClaim) -> dict[str, object]:
-    return {"task_id": int(claim.task.task_id), "agent_id": claim.agent_id, "lease_token": claim.fence}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -66,7 +67,10 @@ class ToneSynthesizer:
 
 
 class ScriptedModel:
-    """Answers with the given events, or text that it cuts into tokens of a word each."""
+    """Answers with the given events, or text that it cuts into tokens of a word each.
+
+    Where the history's last but one turn is the beginning of the script, it goes on behind that.
+    """
 
     def __init__(self, *script: str | ModelEvent, first_token_s: float = 0.0, token_s: float = 0.0) -> None:
         self._events = [event for part in script for event in _as_events(part)]
@@ -77,7 +81,7 @@ class ScriptedModel:
     async def reply(self, history: Sequence[Turn], *, tools: Sequence[ToolSpec] = ()) -> AsyncGenerator[ModelEvent]:
         self.seen.append(tuple(history))
         await asyncio.sleep(self._first_token_s)
-        for index, event in enumerate(self._events):
+        for index, event in enumerate(self._events[self._told_already(history) :]):
             if index:
                 await asyncio.sleep(self._token_s)
             yield event
@@ -85,6 +89,13 @@ class ScriptedModel:
             raise EmptyAnswer("The script has no words. Give ScriptedModel something to say.")
         if not isinstance(self._events[-1], Finished):
             yield Finished("stop", Usage(completion_tokens=len(self._events)))
+
+    def _told_already(self, history: Sequence[Turn]) -> int:
+        """How many events make up the turn before the last one; 0 where they don't, or where all would."""
+        said = history[-2].text.rstrip() if len(history) > 1 and history[-2].role == "assistant" else ""
+        told = accumulate(event.text if isinstance(event, TextDelta) else "" for event in self._events)
+        number = next((number for number, text in enumerate(told, 1) if said and text.rstrip() == said), 0)
+        return number if number < len(self._events) else 0
 
 
 def _as_events(part: str | ModelEvent) -> list[ModelEvent]:

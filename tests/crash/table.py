@@ -17,7 +17,9 @@ SIGKILL at that point of the message's way and started again, and what the perso
 counted. *Lost*: no whole answer. *Twice*: an answer or voice message that is there twice and does not say so. *Marked*:
 messages that bear 🔁, since the platform's answer to the first request could not be known.
 
-SQLite store; engines that answer at once with known words; one voice message per spoken answer. Written by
+SQLite store; engines that answer with known words. An answer to "voice" is one text and one voice message; "in parts"
+is an answer of several voice messages, with their words below them and no text beside them, of which no sentence may be
+missing or heard twice. "Written slowly": the model is still writing when the first part is heard. Written by
 `python -m tests.crash.table`; `tests/crash/test_crash.py` holds every run of the tests to it.
 
 | platform | message | killed at | lost | twice | marked | text messages | voice messages |
@@ -26,7 +28,7 @@ SQLite store; engines that answer at once with known words; one voice message pe
 
 
 def _row(name: str, kind: str, point: str, got: Got) -> str:
-    figures = (int(got.lost), got.unmarked_duplicates, got.marked, len(got.texts), got.voices)
+    figures = (int(got.lost), got.unmarked_duplicates, got.marked, len(got.texts), len(got.voices))
     return f"| {name} | {kind} | {point} | {' | '.join(map(str, figures))} |\n"
 
 

@@ -1,7 +1,6 @@
 """A chat service that kills itself with SIGKILL at one point of a message's way.
 
-Run as `python -m tests.crash.victim SERVICE POINT`; the point `never` leaves it alive. The service is the real one: the
-points are put around its own functions from here, so that it needs none of its own.
+The service is the real one: the points are put around its own functions from here, so that it needs none of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import functools
 import importlib
 import os
 import signal
-import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -42,10 +40,14 @@ POINTS = {
     "voice about to leave": Point(OUTBOX, "dispatch", "after", ":v0"),
     "voice sent": Point(OUTBOX, "sent", "before", ":v0"),
     "voice's receipt kept": Point(OUTBOX, "sent", "after", ":v0"),
+    "later voice about to leave": Point(OUTBOX, "dispatch", "after", ":v1"),
+    "later voice sent": Point(OUTBOX, "sent", "before", ":v1"),
+    "later voice's receipt kept": Point(OUTBOX, "sent", "after", ":v1"),
     "ending": Point(INBOX, "finish", "before"),
     "ended": Point(INBOX, "finish", "after"),
 }
-ONLY_VOICE = {"heard", "voice about to leave", "voice sent", "voice's receipt kept"}
+VOICES = ("voice about to leave", "voice sent", "voice's receipt kept")
+LATER_VOICES = tuple(f"later {point}" for point in VOICES)
 
 
 def die() -> None:
@@ -77,9 +79,10 @@ def arm(point: Point) -> None:
     setattr(owner, point.method, before if point.method == "show" else around)
 
 
-if __name__ == "__main__":
+def run(service: str, point: str) -> int:
+    """Run a service until it ends; the point `never` leaves it alive."""
     from essence.__main__ import main
 
-    if sys.argv[2] != "never":
-        arm(POINTS[sys.argv[2]])
-    sys.exit(main([sys.argv[1]]))
+    if point != "never":
+        arm(POINTS[point])
+    return main([service])

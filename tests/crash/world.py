@@ -5,22 +5,35 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from essence.audio import Pcm, encode_voice
 from essence.fakes.discord import DiscordServer
 from essence.fakes.telegram import TelegramServer
+from tests.crash.start import Service
 
 NOTE = encode_voice([Pcm(bytes(48_000 * 2 * 2), 48_000)])
 ANSWER = "It is Paris, the capital of France."
+SENTENCES = tuple(f"The {nth} sentence is about the {nth} thing." for nth in ("first", "second", "third", "fourth"))
 MARK = "🔁"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+
+
+Kind = Literal["text", "voice", "voice in parts", "voice in parts, written slowly"]
+"""What is sent, and what the answer is like. The last two are asked for as voice messages with their words below them:
+one that is written at once and spoken slowly, one that is still being written while its first part is heard."""
+ENGINES: dict[Kind, tuple[str, str]] = {
+    "text": (f"fake:{ANSWER}", "fake:en"),
+    "voice": (f"fake:{ANSWER}", "fake:en"),
+    "voice in parts": (f"fake:{' '.join(SENTENCES)}", "fake:en?rtf=0.4"),
+    "voice in parts, written slowly": (f"fake:{' '.join(SENTENCES)}?token_s=0.15", "fake:en"),
+}
+"""LLM_URL and TTS_URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +41,25 @@ class Got:
     """What the person has on their screen when all is over."""
 
     texts: tuple[str, ...]
-    voices: int
-    marked_voices: int = 0
+    voices: tuple[str, ...]
+    """By the words below them, where there are any."""
+    sentences: tuple[str, ...] = (ANSWER,)
+    """Of the answer."""
 
     @property
     def lost(self) -> bool:
-        return not any(ANSWER in text for text in self.texts)
+        return not all(any(sentence in told for told in (*self.texts, *self.voices)) for sentence in self.sentences)
 
     @property
     def unmarked_duplicates(self) -> int:
-        texts = sum(text == ANSWER for text in self.texts)
-        return max(texts - 1, 0) + max(self.voices - self.marked_voices - 1, 0)
+        texts = sum(text in self.sentences for text in self.texts)
+        mute = sum(not voice for voice in self.voices)
+        told = [sum(sentence in voice for voice in self.voices if MARK not in voice) for sentence in self.sentences]
+        return max(texts - 1, 0) + max(mute - 1, 0) + sum(max(times - 1, 0) for times in told)
 
     @property
     def marked(self) -> int:
-        return sum(MARK in text for text in self.texts) + self.marked_voices
+        return sum(MARK in message for message in (*self.texts, *self.voices))
 
 
 class Stage(Protocol):
@@ -53,7 +70,7 @@ class Stage(Protocol):
 
     async def connected(self) -> None: ...
 
-    async def say(self, kind: str) -> None: ...
+    async def say(self, kind: Kind) -> None: ...
 
     def got(self) -> Got: ...
 
@@ -76,7 +93,10 @@ class Telegram:
     async def connected(self) -> None:
         """Telegram keeps what is said before."""
 
-    async def say(self, kind: str) -> None:
+    async def say(self, kind: Kind) -> None:
+        if "parts" in kind:
+            await self.ann.says("/voice caption")
+            await self.ann.receives()
         if kind == "text":
             await self.ann.says("What is the capital of France?")
         else:
@@ -84,9 +104,8 @@ class Telegram:
 
     def got(self) -> Got:
         answers = self.ann.chat.answers
-        voices = [answer for answer in answers if answer.voice]
         texts = tuple(answer.text for answer in answers if not answer.voice)
-        return Got(texts, len(voices), sum(MARK in voice.text for voice in voices))
+        return Got(texts, tuple(answer.text for answer in answers if answer.voice))
 
 
 class Discord:
@@ -107,7 +126,7 @@ class Discord:
         """The process is to die of what comes live, not of what it reads in a history."""
         await self._server.connected(PATIENCE_S)
 
-    async def say(self, kind: str) -> None:
+    async def say(self, kind: Kind) -> None:
         if kind == "text":
             await self.ann.says("What is the capital of France?")
         else:
@@ -115,7 +134,8 @@ class Discord:
 
     def got(self) -> Got:
         posts = [post for post in self.ann.dm.posts() if post.author_id != self.ann.user_id]
-        return Got(tuple(post.text for post in posts if not post.is_voice), sum(post.is_voice for post in posts))
+        texts = tuple(post.text for post in posts if not post.is_voice)
+        return Got(texts, tuple(post.text for post in posts if post.is_voice))
 
 
 @asynccontextmanager
@@ -135,59 +155,58 @@ def _free_port() -> int:
         return port
 
 
-@contextmanager
-def service(stage: Stage, point: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def service(stage: Stage, kind: Kind, point: str, folder: Path) -> Service:
     """The service in a process of its own that dies at a point, or `never`."""
+    llm_url, tts_url = ENGINES[kind]
     environment = os.environ | stage.environment | {
         "STORE_URL": f"sqlite:///{folder}/june.db",
         "STT_URL": "fake:what is the capital of france",
-        "LLM_URL": f"fake:{ANSWER}",
-        "TTS_URL": "fake:en",
+        "LLM_URL": llm_url,
+        "TTS_URL": tts_url,
         "STORE_POLL_S": "0.05",
+        "OWNER_ROUTE": "chat",
     }  # fmt: skip
-    with (folder / f"{point.replace(' ', '_')}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.victim", stage.service, point], env=environment, stderr=log
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
+    log = folder / f"{point.replace(' ', '_')}.log"
+    return Service("tests.crash.victim", (stage.service, point), environment, log)
 
 
-async def until_dead(process: subprocess.Popen[bytes]) -> int:
+class Process(Protocol):
+    """Of whatever kind."""
+
+    def poll(self) -> int | None: ...
+
+
+async def until_dead(process: Process) -> int:
     async with asyncio.timeout(PATIENCE_S):
         while (code := process.poll()) is None:  # noqa: ASYNC110 - a process rings no bell
             await asyncio.sleep(0.02)
     return code
 
 
-def ended(folder: Path) -> int:
-    """How many messages have ended, by the store."""
-    import sqlite3
-
-    with sqlite3.connect(f"file:{folder}/june.db?mode=ro", uri=True) as database:
-        (count,) = database.execute(
-            "select (select count(*) from inbox where outcome is not null) * "
-            "((select count(*) from outbox where settled_at is null) = 0)"
+def ended(folder: Path) -> bool:
+    """Whether each message has ended, and each part of each answer, by the store."""
+    with closing(sqlite3.connect(f"file:{folder}/june.db?mode=ro", uri=True)) as database:
+        begun, unended, unsettled = database.execute(
+            "select (select count(*) from inbox where attempts > 0), "
+            "(select count(*) from inbox where outcome is null), "
+            "(select count(*) from outbox where settled_at is null)"
         ).fetchone()
-    database.close()
-    return int(count)
+    return bool(begun) and not unended and not unsettled
 
 
-async def crash(name: str, kind: str, point: str, folder: Path) -> Got:
+async def crash(name: str, kind: Kind, point: str, folder: Path) -> Got:
     """Kill the service at a point of a message's way, start it again, and see what the person got in the end."""
     async with stage(name) as place:
-        with service(place, point, folder) as victim:
+        with service(place, kind, point, folder) as victim:
             await place.connected()
             await place.say(kind)
             code = await until_dead(victim)
             assert code == -9, f"it ended with {code} and was not killed at {point!r}"
-        with service(place, "never", folder) as healed:
+        with service(place, kind, "never", folder) as healed:
             async with asyncio.timeout(PATIENCE_S):
-                while ended(folder) < 1:
+                while not ended(folder):
                     assert healed.poll() is None, "the service did not start again"
                     await asyncio.sleep(0.05)
             await asyncio.sleep(0.5)  # what would come twice comes by now
-        return place.got()
+        got = place.got()
+        return replace(got, texts=got.texts[1:], sentences=SENTENCES) if "parts" in kind else got

@@ -217,6 +217,40 @@ async def test_what_still_worked_on_it_gives_way_to_a_voice(telegram, ann, url):
         await ann.chat.until(lambda: not any("⏳" in text for text in seen(ann)))
 
 
+GERMAN = "Die Hauptstadt von Frankreich ist Paris, und sie liegt an der Seine."
+
+
+class German(ToneSynthesizer):
+    """Notes which languages it is asked for."""
+
+    def __init__(self, switch: Switch) -> None:
+        super().__init__(languages=["de"])
+        self._switch = switch
+        self.asked: list[str | None] = []
+
+    async def synthesize(self, text, *, voice=None, language=None):
+        self.asked.append(language)
+        await self._switch.strike()
+        async for pcm in super().synthesize(text, voice=voice, language=language):
+            yield pcm
+
+
+async def test_an_answer_that_is_taken_up_after_a_restart_is_spoken_in_its_language(telegram, ann, url):
+    switch = Switch("hanging")
+    voice = German(switch)
+    engines = {"model": ScriptedModel(GERMAN), "voice": voice}
+    with pytest.raises(ExceptionGroup, match="unhandled"):
+        async with june(telegram, url, ann, transcriber=ScriptedTranscriber("was", language="de"), **engines):
+            await ann.sends_voice(NOTE)
+            await until(lambda: voice.asked)
+            raise InterruptedError
+    switch.heal()
+    async with june(telegram, url, ann, **engines):
+        await ann.chat.until(lambda: "(voice)" in seen(ann))
+    assert len(voice.asked) > 1
+    assert set(voice.asked) == {"de"}
+
+
 # --- the store
 
 

@@ -340,6 +340,16 @@ async def test_looking_for_work_in_vain_keeps_to_its_pace():
         assert {call.tool for call in todorama.calls[before:]} == {"query_tasks"}
 
 
+async def test_a_task_costs_five_requests():
+    async with TodoramaServer() as todorama, far_board(todorama) as board:
+        assert await board.claim("a", lease_s=LEASE_S) is None
+        made_by_another(todorama)
+        before = len(todorama.calls)
+        await board.complete(await board.claim("a", lease_s=LEASE_S), "fed")
+        asked = [call.tool for call in todorama.calls[before:]]
+        assert asked == ["query_tasks", "reserve_task", "add_task_update", "complete_task", "verify_task"]
+
+
 async def test_whoever_waits_leaves_the_rest_of_the_limit_to_those_who_work():
     async with TodoramaServer(limit=Limit(requests=20, window_s=3600)) as todorama, far_board(todorama) as board:
         assert await board.claim("a", lease_s=LEASE_S, wait_s=40 * POLL_S) is None

@@ -70,7 +70,8 @@ class Exchange:
         self._preferences = Preferences()
         self._text = ""
         self._tells_text = False
-        self._heard = self._written = self._made = self._delivered = False
+        self._heard = self._written = self._made = self._delivered = self._is_slow = False
+        self._heard_of_all = ""
         self._no_voice: JuneError | None = None
         self._outcome: Outcome = "answered"
         self._confidence = 1.0 if self._message.sound is None else 0.0  # 0 where an attempt that died heard it
@@ -182,7 +183,16 @@ class Exchange:
             slow_at = started_at + self._house.settings.chat_slow_s
             await asyncio.sleep(min(channel.profile.typing_s, max(slow_at - asyncio.get_running_loop().time(), 1.0)))
             if not (self.begun or self._text) and asyncio.get_running_loop().time() >= slow_at:
-                self._live.show("⏳ Still working on it …")
+                self._is_slow = True
+                self._live.show(f"⏳ Still working on it …{self._heard_of_all}")
+
+    def _hears(self, growing: Transcript) -> None:
+        """Show how far a long note is heard, once its sender has been told that it takes a while."""
+        sound, heard_s = self._message.sound, growing.segments[-1].end_s if growing.segments else 0.0
+        if sound is not None and sound.duration_s and heard_s < sound.duration_s:
+            self._heard_of_all = f" {heard_s / sound.duration_s:.0%} heard"
+            if self._is_slow:
+                self._live.show(f"⏳ Still working on it …{self._heard_of_all}")
 
     async def _answer_with_patience(self, patience: asyncio.Task[None]) -> None:
         """Try again while an engine can't be had, as long as nothing was said and the person may still be waiting."""
@@ -255,7 +265,7 @@ class Exchange:
     async def _hear(self, pipeline: Pipeline, note: bytes) -> Transcript:
         """The note's transcript, heard again where its language was taken for another one."""
         chosen = self._preferences.language
-        transcript = await pipeline.hear(note, language=chosen, stopwatch=self._stopwatch)
+        transcript = await pipeline.hear(note, language=chosen, stopwatch=self._stopwatch, progress=self._hears)
         if not transcript.speech:
             return transcript
         decision = decide(self._languages, transcript, chosen=chosen)

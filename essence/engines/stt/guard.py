@@ -24,7 +24,7 @@ _MOST_TOKENS_A_SECOND = 14.0
 """Nobody speaks faster: Latin script has up to 6, scripts of several tokens a character up to 10."""
 _LEAST_TOKENS_A_SECOND = 2.4
 """Of voice, without the pauses. Measured: speech has 3.0 or more, notes of which half was left out up to 2.0:
-docs/decisions/0008."""
+docs/decisions/0005."""
 
 
 class Verdict(IntEnum):

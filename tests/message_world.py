@@ -9,18 +9,13 @@ from pathlib import Path
 
 import httpx
 
-from essence.chat.assistant import COMMANDS, Assistant, Crowd, running
-from essence.chat.pipeline import Pipeline
 from essence.config import MessageApiClient, MessageApiService
-from essence.fakes import ScriptedModel, ScriptedTranscriber, ToneSynthesizer
-from essence.fakes.telegram import TelegramServer
+from essence.fakes.telegram import TelegramServer, User
 from essence.message_client import MessageApi, open_message_api
 from essence.rpc.server import CHANNEL, Limits, RpcServer
 from essence.services.http import HttpServer
 from essence.services.message_api import process
-from essence.services.telegram.channel import TelegramChannel
-from essence.store import open_store
-from tests.telegram_june import settings_of
+from tests.chat_june import june
 
 KEY = "a key of the tests"
 NOWHERE = "grpc://127.0.0.1:1"
@@ -28,26 +23,14 @@ NOWHERE = "grpc://127.0.0.1:1"
 
 
 @asynccontextmanager
-async def telegram_service(
-    telegram: TelegramServer, store_url: str, port: int, *, owners: frozenset[str] = frozenset()
-) -> AsyncIterator[Assistant]:
+async def telegram_service(telegram: TelegramServer, owner: User, store_url: str, port: int) -> AsyncIterator[None]:
     """The telegram service, but for its process and its engines."""
-    settings = settings_of(telegram, telegram_messages_per_s=0, store_poll_s=0.05)
-    pipeline = Pipeline(ScriptedTranscriber("hello"), ScriptedModel("All is well."), ToneSynthesizer())
-
-    async def loaded() -> Pipeline:
-        return pipeline
-
     rpc = RpcServer(CHANNEL, Limits())
-    async with (
-        open_store(store_url, settings) as store,
-        TelegramChannel(settings, COMMANDS) as channel,
-        running(channel, store, loaded, settings, Crowd(owners, frozenset()), system_prompt="") as assistant,
-    ):
+    async with june(telegram, store_url, owner) as assistant:
         await rpc.start("127.0.0.1", port)
         try:
             await rpc.serve(assistant.messenger)
-            yield assistant
+            yield
         finally:
             await rpc.stop(0.0)
 
@@ -55,12 +38,12 @@ async def telegram_service(
 @asynccontextmanager
 async def message_api(store_url: str, folder: Path, *, telegram_port: int = 1, **more: object) -> AsyncIterator[str]:
     """The message-api service, but for its process; gives its URL."""
-    chosen = {"message_api_key": KEY, "discord_url": NOWHERE, **more}
+    telegram_url = f"grpc://127.0.0.1:{telegram_port}"
+    chosen = {"message_api_key": KEY, "telegram_url": telegram_url, "discord_url": NOWHERE, **more}
     settings = MessageApiService(
         _env_file=None,
         store_url=store_url,
         store_poll_s=0.05,
-        telegram_url=f"grpc://127.0.0.1:{telegram_port}",
         message_api_key_file=folder / "message-api.key",
         **chosen,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -15,6 +16,7 @@ from essence.ports import Messenger
 from essence.rpc.client import open_messenger
 from essence.rpc.server import CHANNEL, serving
 from tests.chat_june import NOTE, june
+from tests.message_world import client, message_api
 
 LONG = (
     "The first sentence is here now. The second one comes after it. A third is on its way. The fourth ends it all. " * 4
@@ -253,14 +255,19 @@ async def test_the_words_can_be_the_caption(telegram, ann, url):
     assert answer.text == "All is well."
 
 
-@pytest.fixture(params=["near", "over gRPC"])
-async def messenger(request, telegram, ann, url) -> AsyncIterator[Messenger]:
-    async with june(telegram, url, ann) as assistant:
+@pytest.fixture(params=["near", "over gRPC", "over HTTP"])
+async def messenger(request, telegram, ann, url, tmp_path) -> AsyncIterator[Messenger]:
+    async with AsyncExitStack() as stack:
+        assistant = await stack.enter_async_context(june(telegram, url, ann))
         if request.param == "near":
             yield assistant.messenger
+            return
+        address = await stack.enter_async_context(serving(CHANNEL, assistant.messenger))
+        if request.param == "over gRPC":
+            yield await stack.enter_async_context(open_messenger(address))
         else:
-            async with serving(CHANNEL, assistant.messenger) as address, open_messenger(address) as remote:
-                yield remote
+            api = await stack.enter_async_context(message_api(url, tmp_path, telegram_url=address, discord_url="none"))
+            yield await stack.enter_async_context(client(api))
 
 
 async def test_another_service_speaks_to_a_person_once_under_a_key(messenger, ann):

@@ -34,8 +34,11 @@ def port() -> int:
 
 
 @pytest.fixture
-async def url(telegram, store_url, port, tmp_path) -> AsyncIterator[str]:
-    async with telegram_service(telegram, store_url, port), message_api(store_url, tmp_path, telegram_port=port) as url:
+async def url(telegram, ann, store_url, port, tmp_path) -> AsyncIterator[str]:
+    async with (
+        telegram_service(telegram, ann, store_url, port),
+        message_api(store_url, tmp_path, telegram_port=port) as url,
+    ):
         yield url
 
 

@@ -47,9 +47,9 @@ def port() -> int:
 
 
 @pytest.fixture
-async def messenger(telegram, store_url, port, tmp_path) -> AsyncIterator[Messenger]:
+async def messenger(telegram, ann, store_url, port, tmp_path) -> AsyncIterator[Messenger]:
     async with (
-        telegram_service(telegram, store_url, port),
+        telegram_service(telegram, ann, store_url, port),
         message_api(store_url, tmp_path, telegram_port=port) as url,
         client(url) as api,
     ):
@@ -75,7 +75,7 @@ async def test_what_was_posted_while_the_telegram_service_was_down_is_delivered_
         posted = [await api.post(text, user_id=str(ann.person.user_id), key=text) for text in ("One.", "Two.")]
         waiting = await failed_once(api, posted[0].message_id)
         assert (waiting.state, type(waiting.error)) == ("queued", Unreachable)
-        async with telegram_service(telegram, store_url, port):
+        async with telegram_service(telegram, ann, store_url, port):
             for one in posted:
                 assert (await api.delivery(one.message_id, wait_s=60)).state == "sent"
         assert await texts(ann, 2) == ["One.", "Two."]
@@ -88,7 +88,7 @@ async def test_a_change_that_comes_while_the_service_is_down_is_seen_when_it_ret
         posted = await api.post("One.", user_id=str(ann.person.user_id), key="k")
         await failed_once(api, posted.message_id)
         await api.append(posted.message_id, " Two.", key="more")
-        async with telegram_service(telegram, store_url, port):
+        async with telegram_service(telegram, ann, store_url, port):
             delivery = await api.delivery(posted.message_id, wait_s=60)
         assert (delivery.state, delivery.delivered_revision) == ("sent", 2)
         assert await texts(ann, 1) == ["One. Two."]
@@ -102,7 +102,7 @@ async def test_a_platform_that_fails_for_a_while_is_tried_again(telegram, messen
 
 async def test_several_message_apis_deliver_each_message_once(telegram, ann, store_url, port, tmp_path):
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(telegram_service(telegram, store_url, port))
+        await stack.enter_async_context(telegram_service(telegram, ann, store_url, port))
         urls = [
             await stack.enter_async_context(
                 message_api(store_url, tmp_path, telegram_port=port, message_api_worker_id=name)

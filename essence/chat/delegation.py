@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from essence import observe
 from essence.chat.rendering import rendered
 from essence.chat.routing import OwnerRoute, route_of
 from essence.dialogue import ChannelProfile, Message, Reply
-from essence.errors import JuneError, Unreachable
+from essence.errors import InvalidInput, JuneError, NotFound, Unreachable
 from essence.ports import Outbox, TaskBoard
 from essence.work import Request
 
@@ -67,6 +68,7 @@ class Delegation:
         while True:
             try:
                 async with self._open_board() as board:
+                    await _look_whether_it_is_there(board)
                     self._board = board
                     self._tried.set()
                     await self._look_after(board)
@@ -108,3 +110,9 @@ class Delegation:
                     await self._outbox.intend(f"{message.key}:n0", message.address, reply)
             except JuneError as error:
                 observe.logger().warning("task_not_looked_after", task=task_id, code=error.code, error=str(error))
+
+
+async def _look_whether_it_is_there(board: TaskBoard) -> None:
+    """Ask for a task that no board has: a board that is far is opened without a word to it."""
+    with contextlib.suppress(NotFound, InvalidInput):
+        await board.read("0")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -122,12 +123,9 @@ async def test_auto_sends_orders_to_the_agent_and_answers_the_rest(telegram, ann
     assert await board.claim("tester", lease_s=60) is None
 
 
-async def test_without_a_board_owners_are_answered_directly_and_status_says_so(telegram, ann, url):
-    @asynccontextmanager
-    async def nowhere() -> AsyncIterator[TaskBoard]:
-        raise Unreachable("There is no board.")
-        yield
-
+async def test_without_a_board_owners_are_answered_directly_and_status_says_so(telegram, ann, url, tmp_path):
+    alone = TaskBoards(_env_file=None, store_url=f"sqlite:///{tmp_path}/tasks.db")
+    nowhere = partial(open_board, "http://127.0.0.1:1/mcp", alone)
     async with june(telegram, url, ann, open_board=nowhere):
         await ann.says("hello")
         assert (await ann.receives()).text == "All is well."

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -134,7 +134,9 @@ RATE_LIMITED = _refusal(429, "Rate limit reached.", "requests", "rate_limit_exce
 BROKEN = _refusal(500, "CUDA error: device-side assert triggered", "InternalServerError", 500)
 LOADING = _refusal(503, "Loading model", "unavailable_error", 503)
 
-Script = Answer | Refusal
+Character = Callable[[dict[str, Any]], Answer | Refusal]
+"""Answers each request by what is in it; `essence.fakes.characters` has some."""
+Script = Answer | Refusal | Character
 
 
 @dataclass(slots=True)
@@ -202,11 +204,12 @@ class OpenAiServer:
             await request.json(), request.headers.get("authorization", ""), request.client.port if request.client else 0
         )
         script = self._scripts[min(len(self.calls), len(self._scripts) - 1)]
+        played = script if isinstance(script, Answer | Refusal) else script(call.body)
         self.calls.append(call)
         self.called.set()
-        if isinstance(script, Refusal):
-            return JSONResponse(script.body, status_code=script.status)
-        return StreamingResponse(self._recorded(call, script), media_type="text/event-stream")
+        if isinstance(played, Refusal):
+            return JSONResponse(played.body, status_code=played.status)
+        return StreamingResponse(self._recorded(call, played), media_type="text/event-stream")
 
     async def _recorded(self, call: Call, script: Answer) -> AsyncIterator[bytes]:
         call.hung_up = True

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from essence.dialogue import Address, Button
-from essence.errors import InvalidInput, NotAllowed, NotFound, TooSlow, Unreachable
+from essence.errors import InvalidInput, NotAllowed, NotFound, StoreError, TooSlow, Unreachable
 from essence.fakes.messenger import MemoryMessenger
 from essence.fakes.telegram import ServerError, TelegramServer, User
 from essence.message_client import Delivery, MessageApi
@@ -210,3 +210,27 @@ async def test_a_conversation_that_waits_delays_no_other():
         ("Quick.", key_of(quick.message_id)),
         ("Slow.", key_of(slow.message_id)),
     ]
+
+
+async def test_a_store_that_fails_for_a_while_ends_no_handover(monkeypatch):
+    messenger = MemoryMessenger()
+    async with open_store("memory://", SETTINGS) as store:
+        for name in ("release_all", "claim"):
+            monkeypatch.setattr(store.messages, name, failing_once(getattr(store.messages, name)))
+        monkeypatch.setattr("essence.services.message_api.handover.FIRST_PAUSE_S", 0.01)
+        posted = await store.messages.post(Draft(HERE, "Tea."), author="bot")
+        handing_over = asyncio.create_task(Handover(store.messages, messenger, "telegram", worker_id="w").run())
+        assert (await store.messages.outcome(posted.message_id, wait_s=30)).state == "sent"
+        handing_over.cancel()
+        await asyncio.wait([handing_over])
+
+
+def failing_once(ask):
+    failures = [StoreError("The store's disk is full.")]
+
+    async def asked(*arguments, **options):
+        if failures:
+            raise failures.pop()
+        return await ask(*arguments, **options)
+
+    return asked

@@ -186,11 +186,15 @@ async def test_a_machine_with_no_key_gets_one_that_its_user_alone_can_read(store
     assert [one.name for one in tmp_path.iterdir() if "key" in one.name] == ["message-api.key"]
 
 
-async def test_a_key_file_that_was_lost_is_made_anew_and_the_old_key_is_refused(store_url, tmp_path):
+@pytest.mark.parametrize("how", ["its file is lost", "it is removed"])
+async def test_a_local_key_that_is_gone_is_made_anew_and_the_old_one_refused(store, store_url, tmp_path, how):
     path = tmp_path / "message-api.key"
     async with message_api(store_url, tmp_path, message_api_key=""):
         old = path.read_text().strip()
-    path.unlink()
+    if how == "it is removed":
+        await store.api_keys.remove("local")
+    else:
+        path.unlink()
     async with message_api(store_url, tmp_path, message_api_key="") as url:
         for secret, status in ((old, 401), (path.read_text().strip(), 200)):
             async with http(url, secret) as rest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import secrets
@@ -71,13 +72,14 @@ def _is_loopback(host: str) -> bool:
 
 async def _let_in_this_machine(keys: ApiKeys, path: Path) -> None:
     secret = _read_or_make(path)
-    if await keys.find(secret) is not None:
-        return
-    await keys.remove(LOCAL_KEY)  # of a file that is gone
     try:
+        if await keys.find(secret) is not None:
+            return
+    except NotAllowed:  # somebody removed the key, and this machine needs one
+        secret = _made_anew(path)
+    await keys.remove(LOCAL_KEY)  # of a file that is gone
+    with contextlib.suppress(Conflict):  # another process that starts at the same time was faster
         await keys.add(secret, LOCAL_KEY, SCOPES, frozenset())
-    except Conflict:  # another process that starts at the same time was faster
-        return
     observe.logger().info("local_key", file=str(path))
 
 
@@ -95,11 +97,13 @@ def _read_or_make(path: Path) -> str:
         raise ConfigError(f"MESSAGE_API_KEY_FILE={path} can't be written or read ({error.strerror}).") from error
 
 
+def _made_anew(path: Path) -> str:
+    path.unlink(missing_ok=True)
+    return _read_or_make(path)
+
+
 def _name_once(draft: Path, path: Path) -> None:
     """Unlike a rename, a link never replaces the key that another process has just made."""
-    try:
+    with contextlib.suppress(FileExistsError):
         path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    draft.unlink()

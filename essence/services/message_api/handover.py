@@ -8,14 +8,17 @@ the request of a dying process can't be asked about: that service sends it again
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from essence import observe
 from essence.dialogue import Platform, Receipt
 from essence.errors import Conflict, JuneError, StoreError, Uncertain
 from essence.outgoing import Errand
 from essence.ports import Messages, Messenger
+
+T = TypeVar("T")
 
 AT_ONCE = 16
 """Conversations that are served side by side."""
@@ -49,7 +52,7 @@ class Handover:
 
     async def run(self) -> None:
         """Hand over what is due, until cancelled."""
-        await self._messages.release_all(self._worker_id)
+        await self._patiently(lambda: self._messages.release_all(self._worker_id))
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await self._free.acquire()
@@ -58,14 +61,20 @@ class Handover:
 
     async def _next(self) -> Errand:
         while True:
+            errand = await self._patiently(
+                lambda: self._messages.claim(self._platform, self._worker_id, lease_s=LEASE_S, wait_s=WAIT_S)
+            )
+            if errand is not None:
+                return errand
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the store until it answers."""
+        while True:
             try:
-                errand = await self._messages.claim(self._platform, self._worker_id, lease_s=LEASE_S, wait_s=WAIT_S)
+                return await ask()
             except JuneError as error:
-                observe.logger().error("claim_failed", code=error.code, error=str(error))
+                observe.logger().error("store_failed", code=error.code, error=str(error))
                 await asyncio.sleep(FIRST_PAUSE_S)
-            else:
-                if errand is not None:
-                    return errand
 
     async def _carry(self, errand: Errand) -> None:
         try:

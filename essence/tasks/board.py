@@ -90,13 +90,18 @@ class Board:
         return await self.work(lambda desk: tool.work(desk, asked), by=agent_id, lasting=tool.lasting)
 
     async def _await(self, tool: Tool, asked: ClaimNext | WaitForWork, agent_id: str) -> Answer:
-        """Ask until the answer is work, or until the time is over."""
+        """Ask until the answer is work, or until the time is over.
+
+        What an agent holds is resumed by the first look alone: later it may have been given to it beside this question.
+        """
         last: Answer = {}
+        question: Arguments = asked
 
         async def look() -> Answer | None:
-            nonlocal last
+            nonlocal last, question
             await self.keep_up()
-            last = await self._run(tool, asked, agent_id)
+            last = await self._run(tool, question, agent_id)
+            question = question.model_copy(update={"resume": False}) if isinstance(question, ClaimNext) else question
             return last if last.get("task") or last.get("work") else None
 
         await self._bell.first(look, wait_s=asked.wait_s, platform=None)

@@ -176,6 +176,19 @@ async def test_what_an_agent_held_when_it_was_killed_comes_first(world):
     await world.other.complete(found, "done")
 
 
+async def test_those_who_wait_side_by_side_in_one_name_take_nothing_from_each_other(world):
+    async def work() -> None:
+        claim = await world.board.claim("a", lease_s=LEASE_S, wait_s=20)
+        await asyncio.sleep(0.2)  # what would be taken is taken by now
+        await world.board.complete(claim, "done")
+
+    working = [asyncio.create_task(work()) for _ in range(4)]
+    await asyncio.sleep(0.2)
+    made = [await world.other.create(WORK, key=str(number)) for number in range(4)]
+    await asyncio.gather(*working)
+    assert {(await world.board.read(task_id)).status for task_id in made} == {"complete"}
+
+
 async def test_a_task_whose_agent_is_lost_goes_to_another_after_its_lease(world):
     await world.board.create(WORK, key="k")
     lost = await world.board.claim("a", lease_s=LEASE_S)

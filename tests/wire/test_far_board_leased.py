@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from essence.errors import InvalidInput, NotAllowed
+from essence.errors import InvalidInput, NotAllowed, Unreachable
 from essence.work import NewTask
 from tests.far_boards import PATIENCE_S, far_board, new, served
 from tests.store_cases import HandClock
@@ -35,7 +35,7 @@ async def test_work_is_waited_for_at_the_board(url):
         await has_asked.wait()
         task_id = await other.create(new(), key="k")
         assert (await waiting).task.task_id == task_id
-        assert asked == ["claim_next"]
+        assert asked == ["claim_next", "claim_next"]  # what was held before, then what comes
 
 
 async def test_nobody_who_stops_waiting_takes_work_along(url):
@@ -46,6 +46,23 @@ async def test_nobody_who_stops_waiting_takes_work_along(url):
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         task_id = await other.create(new(), key="k")
+        assert (await board.claim("a", lease_s=LEASE_S)).task.task_id == task_id
+
+
+async def test_what_was_given_in_an_answer_that_was_lost_is_given_again_at_once(url):
+    async with far_board(url) as board:
+        assert await board.claim("a", lease_s=LEASE_S) is None
+        task_id = await board.create(new(), key="k")
+        call = board._wire.call
+
+        async def unheard(tool, arguments, *, wait_s=0.0):
+            await call(tool, arguments, wait_s=wait_s)
+            raise Unreachable("The answer was lost.")
+
+        board._wire.call = unheard
+        with pytest.raises(Unreachable):
+            await board.claim("a", lease_s=LEASE_S)
+        board._wire.call = call
         assert (await board.claim("a", lease_s=LEASE_S)).task.task_id == task_id
 
 

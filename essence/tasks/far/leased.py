@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 from essence import observe
 from essence.config import TasksClient
@@ -29,6 +30,9 @@ class LeasedBoard:
         self._project = settings.todorama_project_id.strip()
         self._project_known = False
         self._held: dict[tuple[str, str], int] = {}  # fences of agents' tasks in this process
+        self._certain: set[str] = set()  # agents that hold nothing on the board but what is in `_held`
+        self._asking: Counter[str] = Counter()  # questions for work under way, by agent
+        self._resuming = asyncio.Lock()
 
     async def create(self, task: NewTask, *, key: str) -> str:
         fields: dict[str, object] = {
@@ -65,13 +69,37 @@ class LeasedBoard:
             await asyncio.sleep(pause_s)
 
     async def _next(self, agent_id: str, lease_s: float, wait_s: float) -> TaskClaim | None:
+        if claim := await self._resume(agent_id, lease_s):
+            return claim
+        self._asking[agent_id] += 1
+        try:
+            return await self._ask(agent_id, lease_s, wait_s, resume=False)
+        except BaseException:
+            self._certain.discard(agent_id)  # the board may have given it something
+            raise
+        finally:
+            self._asking[agent_id] -= 1
+
+    async def _resume(self, agent_id: str, lease_s: float) -> TaskClaim | None:
+        """What the board gave to an agent that was killed, or in an answer that was lost.
+
+        Nothing else is asked meanwhile in its name: what that was given would be taken for lost, too.
+        """
+        async with self._resuming:
+            if agent_id in self._certain or self._asking[agent_id]:
+                return None
+            claim = await self._ask(agent_id, lease_s, 0.0, resume=True)
+            self._certain.add(agent_id)
+            return claim
+
+    async def _ask(self, agent_id: str, lease_s: float, wait_s: float, *, resume: bool) -> TaskClaim | None:
         asked: dict[str, object] = {
             "agent_id": agent_id,
             "agent_type": "implementation",
             "lease_s": lease_s,
             "wait_s": wait_s,
             "project_id": await self._project_id(),
-            "resume": True,
+            "resume": resume,
             "holding": [int(task_id) for agent, task_id in self._held if agent == agent_id],
         }
         answer = await self._wire.call("claim_next", asked, wait_s=wait_s)

@@ -92,8 +92,7 @@ async def running(
                 intake.announce_backlog(),
                 watchdog.watch(store, channel),
                 channel.listen(intake.receive),
-                _prepare(pipeline),
-                *(() if delegation is None else (delegation.run(),)),
+                _prepare(pipeline, delegation),
             )
         ]
         try:
@@ -120,7 +119,10 @@ def _not_used() -> str:
     return "not used"
 
 
-async def _prepare(pipeline: Callable[[], Awaitable[Pipeline]]) -> None:
-    """Load what languages are told by, after the engines, so that neither they nor the channel wait for it."""
+async def _prepare(pipeline: Callable[[], Awaitable[Pipeline]], delegation: Delegation | None) -> None:
+    """Load what no message needs before the engines are there, after them, so that the channel need not wait for it."""
     await pipeline()
-    await asyncio.to_thread(language.prepare)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(asyncio.to_thread(language.prepare))
+        if delegation is not None:
+            tasks.create_task(delegation.run())

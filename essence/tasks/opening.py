@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from essence.config import TaskBoards
 from essence.errors import ConfigError
@@ -27,16 +28,22 @@ async def open_board(url: str, settings: TaskBoards, clock: Clock | None = None)
         StoreError, Unreachable, TooSlow: It can't be opened.
     """
     if url.startswith(("http://", "https://")):
-        from essence.tasks.far import open_far_board  # each loads what the other doesn't need
-
-        async with open_far_board(settings.model_copy(update={"tasks_url": url}), settings, clock) as far:
+        far_board = await asyncio.to_thread(_far)
+        async with far_board(settings.model_copy(update={"tasks_url": url}), settings, clock) as far:
             yield far
         return
-    from essence.tasks.board import open_own
+    from essence.tasks.board import open_own  # each kind loads what the other doesn't need
     from essence.tasks.near import NearBoard
 
     async with open_own(url, settings, clock) as board:
         yield NearBoard(board, _project(settings.todorama_project_id))
+
+
+def _far() -> Callable[..., AbstractAsyncContextManager[TaskBoard]]:
+    """The MCP SDK takes half a second to load, in which a chat service that is at work must not stand still."""
+    from essence.tasks.far import open_far_board
+
+    return open_far_board
 
 
 def _project(setting: str) -> int | None:

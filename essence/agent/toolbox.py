@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import suppress
@@ -80,7 +81,9 @@ class Toolbox:
             result = Result(**json.loads(done))
         else:
             result = await self._fresh(call, step, begun=f"begun:{step}" in recorded)
-            await self._record(f"done:{step}", json.dumps(asdict(result)), Cost(tool_runs=1, seconds=result.spent_s))
+            # What was done is written down, even where the agent is stopped in this moment.
+            cost = Cost(tool_runs=1, seconds=result.spent_s)
+            await asyncio.shield(self._record(f"done:{step}", json.dumps(asdict(result)), cost))
         self.results.append(result)
         self.tainted |= result.foreign
         return result

@@ -1,0 +1,125 @@
+"""An agent that takes a task over goes on where the last one was lost: nothing is asked, done or told twice."""
+
+import json
+
+import pytest
+
+from essence.agent.tools.tool import Arguments, Tool, typed
+from essence.errors import TooSlow, Unreachable
+from essence.fakes.messenger import MemoryMessenger
+from essence.ports import Journal
+from tests.agent_house import Script, World, call, world
+
+
+class Lost(BaseException):
+    """The process was killed."""
+
+
+class Mortal:
+    """A journal in whose process the lights go out before or after a step is kept."""
+
+    def __init__(self, journal: Journal, step: str, *, after: bool) -> None:
+        self._journal, self._step, self._after = journal, step, after
+
+    async def record(self, task_key, step, text, **rest):
+        if step == self._step and not self._after:
+            raise Lost
+        known = await self._journal.record(task_key, step, text, **rest)
+        if step == self._step:
+            raise Lost
+        return known
+
+    def __getattr__(self, name):
+        return getattr(self._journal, name)
+
+
+class Ring(Arguments):
+    whom: str
+
+
+@pytest.fixture
+async def here():
+    async with world() as made:
+        made.rung = []
+
+        async def ring(_, wanted: Ring) -> str:
+            made.rung.append(wanted.whom)
+            return "It rang."
+
+        made.tools = (
+            Tool("ring", "Ring.", *typed(Ring), ring, effect="change", proves=frozenset({"outside"}), repeatable=False),
+        )
+        yield made
+
+
+STEPS = ("reply:0", "begun:1-0", "done:1-0", "reply:1", "begun:2-0", "done:2-0", "reply:2", "answer", "delivered")
+
+
+def replies(model_calls: list[int]) -> Script:
+    script = Script(call("remember", text="Blue."), call("ring", whom="Anna"), "I have rung her.")
+
+    class Counted:
+        async def reply(self, history, *, tools=()):
+            model_calls.append(len(history))
+            script.seen = [()] * sum(turn.role == "tool" for turn in history)  # as far as the history goes
+            async for event in script.reply(history, tools=tools):
+                yield event
+
+    return Counted()
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("step", STEPS)
+async def test_whatever_step_the_agent_is_killed_at_the_owner_gets_one_answer(here: World, step, after):
+    calls: list[int] = []
+    await here.ask("Remember it, and ring Anna")
+    journal = here.store.journal
+    here.store.journal = Mortal(journal, step, after=after)
+    with pytest.raises(Lost):
+        await here.worker_with(replies(calls)).work_once()
+    here.store.journal = journal
+    here.clock.forward(seconds=61)
+    assert await here.worker_with(replies(calls)).work_once()
+    assert len(here.answers) == 1
+    assert len(await here.store.memories.all("telegram", "1")) == 1
+    assert len(here.rung) <= 1
+    assert (await here.task_of("1")).status == "complete"
+    recorded = list(await journal.steps("telegram:7:10"))
+    assert recorded == list(STEPS)
+    lost = step.startswith("reply") and not after
+    assert len(calls) == (4 if lost else 3)
+
+
+async def test_what_may_have_been_done_is_not_repeated_and_the_model_is_told(here: World):
+    await here.ask("Ring Anna")
+    journal = here.store.journal
+    here.store.journal = Mortal(journal, "done:1-0", after=False)
+    with pytest.raises(Lost):
+        await here.worker(call("ring", whom="Anna")).work_once()
+    here.store.journal = journal
+    here.clock.forward(seconds=61)
+    worker = here.worker_with(model := Script("I have called Anna."))
+    await worker.work_once()
+    assert here.rung == ["Anna"]
+    assert "may have been done or not" in model.seen[0][-1].text
+    assert "Not verified" in here.answer
+
+
+async def test_a_platform_that_is_away_for_long_costs_no_second_answer(here: World):
+    here.messenger = MemoryMessenger(*[Unreachable("Away."), TooSlow("Away.")] * 2)
+    await here.ask()
+    worker = here.worker_with(model := Script("Paris.", "London."))
+    while not here.answers:
+        await worker.work_once()
+    assert (here.answer, len(model.seen)) == ("Paris.", 1)
+
+
+async def test_an_answer_that_was_delivered_is_not_delivered_again(here: World):
+    await here.ask()
+    await here.store.journal.record(
+        "telegram:7:10", "answer", json.dumps({"text": "Paris.", "failed": False}), person=""
+    )
+    await here.store.journal.record("telegram:7:10", "delivered", '["1"]', person="")
+    await here.worker("London.").work_once()
+    assert here.messenger.tries == 0
+    assert (await here.task_of("1")).notes == "Paris."

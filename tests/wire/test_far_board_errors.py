@@ -1,6 +1,7 @@
 """What goes wrong between June and a board comes out as June's errors, and the next call works."""
 
 import asyncio
+import importlib.util
 import socket
 
 import pytest
@@ -18,6 +19,7 @@ from essence.errors import (
 )
 from essence.fakes.openai_server import Answer, OpenAiServer
 from essence.fakes.todorama import Hang, LostAnswer, Reset, ServerError, Slow, TodoramaServer, TooManyRequests
+from essence.tasks import far
 from essence.work import NewTask
 from tests.far_boards import far_board, made_by_another, new
 
@@ -191,3 +193,9 @@ async def test_the_key_is_shown_in_each_request():
         await board.create(new(), key="k")
         await board._wire.call("create_comment", {"task_id": 1, "agent_id": "a", "content": "hello"})
         assert {call.key for call in todorama.calls} == {"secret"}
+
+
+def test_without_the_sdk_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(EngineMissing, match=r"june-assistant\[tasks\]"):
+        far.open_far_board  # noqa: B018 - loads it

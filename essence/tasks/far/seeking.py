@@ -72,9 +72,7 @@ class Seeker:
         rows = rows_of(await self._wire.call("query_tasks", {"task_status": "in_progress", "limit": LIMITS[1]}))
         rows = [row for row in rows if self._is_ours(row)]
         known = await self._ledger.standings(str(row["id"]) for row in rows)
-        others = [
-            row for row in rows if known.get(str(row["id"]), "free") == "free" and row["id"] not in self._holdings
-        ]
+        others = [row for row in rows if known.get(str(row["id"]), "free") == "free"]
         for task_id in self._watch.to_read(others):
             context = await self._holdings.context(task_id)
             if self._watch.is_lost(context, now_s) and (
@@ -94,11 +92,14 @@ class Seeker:
             await self._over(task_id, grant)
             return None
         row = context["task"]
-        if row["task_status"] == "available" and row["completed_at"] is None:
+        if _is_new(row):
             return await self._reserve(row, agent_id, grant, lease_s)
         if row["task_status"] == "in_progress":
             return await self._take_over(context, agent_id, grant, lease_s, of=of or grant.before)
-        await self._over(task_id, grant)
+        if row["task_status"] == "blocked":
+            await self._ledger.undo(task_id, grant.fence)
+        else:
+            await self._over(task_id, grant)
         return None
 
     async def _take_over(
@@ -108,7 +109,7 @@ class Seeker:
         task_id, holder = str(row["id"]), row["assigned_agent"]
         if holder == agent_id:
             lease = newest_lease(context)
-            if lease is not None and math.isinf(lease[1]):  # it failed, and this ledger doesn't know
+            if grant.fence == 1 and lease is not None and math.isinf(lease[1]):  # it failed, and this ledger is new
                 await self._over(task_id, grant, failed=True)
                 return None
             return await self._holdings.begin(row, agent_id, grant, lease_s=lease_s)  # `reserve_task` would refuse it

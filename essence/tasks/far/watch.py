@@ -14,6 +14,8 @@ from essence.tasks.far.wire import Answer
 
 READ_AT_ONCE = 5
 """Tasks that are read in one look: it costs a request each."""
+_SILENT = 2
+"""After so many readings without a lease no June works on a task; the first telling of one may have failed."""
 
 
 @dataclass(slots=True)
@@ -24,8 +26,8 @@ class _Sighting:
     """When its lease is over if nothing new is told; by the loop's clock."""
     read_s: float = -math.inf
     """When it was read last."""
-    foreign: bool = False
-    """It was read, and tells no lease: no June works on it."""
+    silent: int = 0
+    """How often it was read and told no lease, or one for good."""
 
 
 class Watch:
@@ -48,7 +50,7 @@ class Watch:
                 self._seen[task_id] = _Sighting(agent_id)
                 continue
             self._seen[task_id] = sighting
-            if not sighting.foreign:
+            if sighting.silent < _SILENT:
                 known.append(task_id)
         return sorted(known, key=lambda task_id: self._seen[task_id].read_s)[:READ_AT_ONCE]
 
@@ -59,9 +61,9 @@ class Watch:
         sighting.read_s = now_s
         lease = newest_lease(context)
         if lease is None or math.isinf(lease[1]):
-            sighting.foreign = True
+            sighting.silent += 1
             return False
-        update_id, lease_s = lease
+        sighting.silent, (update_id, lease_s) = 0, lease
         if update_id != sighting.update_id:
             sighting.update_id, sighting.over_s = update_id, now_s + lease_s
         return now_s >= sighting.over_s

@@ -17,7 +17,7 @@ _I = r"\b(?:i|we)(?:'ve| have| had| just)?(?: just| already| now| successfully| 
 _CLAIMS: dict[Kind, tuple[str, ...]] = {
     "reminder": (
         r"\b(?:reminder|timer|alarm)s?\b.{0,60}\b(?:set|created|scheduled|added|started|running|cancell?ed)\b",
-        r"\b(?:set|created|scheduled|added|started|cancell?ed)\b.{0,40}\b(?:reminder|timer|alarm)",
+        _I + r"(?:set|created|scheduled|added|started|cancell?ed)\b.{0,40}\b(?:reminder|timer|alarm)",
         r"\bi(?:'ll| will) (?:remind|wake|alert|notify|ping) you\b",
         r"\b(?:erinnerung|wecker|timer)\b.{0,40}\b(?:gestellt|gesetzt|eingerichtet|erstellt)\b",
         r"\bich (?:werde dich erinnern|erinnere dich)\b",
@@ -68,7 +68,7 @@ _DENIES = re.compile(
     r"\b(?:not|cannot|never|unable|failed|if|would|could|should|can|nicht|kein\w*|pas|no|nunca)\b|n't\b",
     re.IGNORECASE,
 )
-_SENTENCE = re.compile(r"[^.!?\n]+[.!?]*(?=\s|$)|[^\n]+")
+_BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 def unproven(answer: str, proven: Collection[Kind], *, changed: bool) -> bool:
@@ -81,7 +81,7 @@ def unproven(answer: str, proven: Collection[Kind], *, changed: bool) -> bool:
     """
     return any(
         _is_unproven(sentence, proven, changed=changed)
-        for sentence in _SENTENCE.findall(answer.replace("’", "'"))
+        for sentence in _BETWEEN_SENTENCES.split(answer.replace("’", "'"))
         if not sentence.rstrip().endswith("?")
     )
 

@@ -44,7 +44,8 @@ _TABLE: dict[str, tuple[str, ...]] = {
     ),
     "correct_memory": (r"\b(?:correct|change|update)\b.{0,30}\b(?:memory|remember|note)\b",),
     "forget": (
-        r"\bforget\b(?! to\b)(?!.*\b(?:reminder|timer|alarm)).{0,60}\b(?:that|what|my|about|it|this|everything)\b",
+        r"(?<!don't )\bforget\b(?! to\b)(?!.*\b(?:reminder|timer|alarm)).{0,60}"
+        r"\b(?:that|what|my|about|it|this|everything)\b",
         r"\b(?:delete|erase|remove)\b.{0,40}\b(?:memory|memories|you (?:know|remember)|my)\b"
         r"(?!.{0,20}\b(?:reminder|timer|alarm|file))",
     ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote
 
 from essence.dialogue import Platform
 from essence.work import Request, TaskClaim, request_of
@@ -39,7 +38,7 @@ class Job:
     @property
     def person(self) -> str:
         """On whose account steps are kept; empty for nobody's."""
-        return "" if self.request is None else person_of(self.request)
+        return "" if self.request is None else self.request.account
 
     @property
     def words(self) -> str:
@@ -47,11 +46,6 @@ class Job:
         if self.request is None or not self.owner or self.request.forwarded:
             return ""
         return self.request.text
-
-
-def person_of(request: Request) -> str:
-    """As the store writes persons down: `platform/person_id`, percent-encoded."""
-    return f"{request.address.platform}/{quote(request.person_id, safe='')}"
 
 
 def job_of(claim: TaskClaim, owners: Owners) -> Job:

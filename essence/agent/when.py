@@ -47,7 +47,7 @@ _ISO = re.compile(r"\b(\d{4}-\d\d-\d\d)(?:[t ](\d\d:\d\d(?::\d\d)?)(z|[+-]\d\d:?
 _CLOCK = re.compile(
     r"\b(?P<hour>[01]?\d|2[0-3])[:.](?P<minute>[0-5]\d)\s*(?P<half>[ap]\.?m\b\.?)?"
     r"|\b(?P<hour2>1[0-2]|0?[1-9])\s*(?P<half2>[ap]\.?m\b\.?)"
-    r"|\b(?:at|by|around) (?P<hour3>[01]?\d|2[0-3])(?: o'?clock)?\b(?![:.]?\d| (?:min|hour|sec|day))"
+    r"|\b(?:at|by|around) (?P<hour3>[01]?\d|2[0-3])\b(?:\s*(?P<half3>[ap]\.?m\b\.?)|(?![:.]?\d| (?:min|hour|sec|day)))"
     r"|\b(?P<hour4>1[0-2]|[1-9]) o'?clock\b"
 )
 _NAMED = (("midnight", time(0)), ("noon", time(12)), ("midday", time(12)))
@@ -141,7 +141,7 @@ def _is_exact(text: str) -> bool:
     if found is None or "wake" in text or any(name in text for name, _ in (*_NAMED, *_PARTS_OF_DAY)):
         return True
     written_in_24 = found["hour"] and (int(found["hour"]) > 12 or found["hour"][0] == "0")
-    return bool(found["half"] or found["half2"] or written_in_24)
+    return bool(_half(found) or written_in_24)
 
 
 def _day(text: str, today: date) -> date | None:
@@ -171,6 +171,11 @@ def _calendar_day(text: str, today: date) -> date | None:
         raise InvalidInput(f"{found[0]} is no date of the calendar.") from error
 
 
+def _half(found: re.Match[str]) -> str:
+    """a, p, or nothing."""
+    return (found["half"] or found["half2"] or found["half3"] or "")[:1]
+
+
 def clock_time(text: str) -> time | None:
     """The time of day that words name."""
     named = next((clock for name, clock in _NAMED if name in text), None)
@@ -180,7 +185,7 @@ def clock_time(text: str) -> time | None:
     if (found := _CLOCK.search(text)) is None:
         return part
     hour = int(found["hour"] or found["hour2"] or found["hour3"] or found["hour4"])
-    half = (found["half"] or found["half2"] or "")[:1] or ("p" if part and part.hour >= 12 and hour < 12 else "")
+    half = _half(found) or ("p" if part and part.hour >= 12 and hour < 12 else "")
     if half == "p" and hour < 12:
         hour += 12
     elif half == "a" and hour == 12:

@@ -1,0 +1,44 @@
+"""A small model's arguments are made of the owner's words, or replaced by them."""
+
+import json
+
+from essence.agent.grounding import drafted, grounded
+from essence.agent.tools.board import board_tools
+from essence.agent.tools.memory import memory_tools
+from essence.dialogue import ToolCall
+
+WORDS = "Remind me in 10 minutes to stretch"
+REMEMBER, RECALL, *_ = memory_tools(None)
+
+
+def arguments(text: str) -> dict[str, object]:
+    return json.loads(grounded(ToolCall("c", "remind", text), WORDS).arguments)
+
+
+def test_the_owner_s_words_stay():
+    assert arguments('{"when": "In 10 minutes", "text": "stretch"}') == {"when": "In 10 minutes", "text": "stretch"}
+
+
+def test_other_words_are_replaced_by_all_of_the_owner_s():
+    assert arguments('{"when": "in 5 minutes", "text": "stretch"}') == {"when": WORDS, "text": "stretch"}
+
+
+def test_what_is_no_text_stays():
+    assert arguments('{"work": true, "text": "stretch"}') == {"work": True, "text": "stretch"}
+
+
+def test_what_can_t_be_read_is_left_to_whoever_refuses_it():
+    for text in ('{"unfin', "[]", '"x"'):
+        assert grounded(ToolCall("c", "remind", text), WORDS).arguments == text
+
+
+def test_a_call_that_the_model_did_not_make_is_made_of_the_words():
+    draft = drafted([REMEMBER], "Note that the key is blue")
+    assert (draft.name, json.loads(draft.arguments)) == ("remember", {"text": "Note that the key is blue"})
+    assert json.loads(drafted([RECALL], "Who is Bob?").arguments) == {"about": "Who is Bob?"}
+
+
+def test_no_call_is_made_where_words_are_not_enough_or_the_tool_is_not_clear():
+    assert drafted([], WORDS) is None
+    assert drafted([REMEMBER, RECALL], WORDS) is None
+    assert drafted([board_tools(None)[0]], WORDS) is None

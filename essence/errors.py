@@ -6,6 +6,7 @@
     │   ├── InvalidAudio      INVALID_ARGUMENT     no   … as sound
     │   └── ContextOverflow   INVALID_ARGUMENT     no   … since it is longer than the model's context
     ├── NotAllowed            PERMISSION_DENIED    no   a key or a person was refused
+    │   └── KeyMissing        UNAUTHENTICATED      no   … since no key was shown, or one that nobody knows
     ├── NotFound              NOT_FOUND            no   a model, voice or file that is named does not exist
     ├── Conflict              ABORTED              no   a claim was lost, a lease is stale
     ├── EngineError           INTERNAL             no   an engine failed at its work
@@ -71,6 +72,13 @@ class NotAllowed(JuneError):
 
     code = "not_allowed"
     grpc_status = "PERMISSION_DENIED"
+
+
+class KeyMissing(NotAllowed):
+    """No key was shown, or one that nobody knows."""
+
+    code = "key_missing"
+    grpc_status = "UNAUTHENTICATED"
 
 
 class NotFound(JuneError):

@@ -23,7 +23,7 @@ import httpx
 from essence import observe
 from essence.config import MessageApiClient
 from essence.dialogue import Address, Button, Platform, Receipt
-from essence.errors import ConfigError, InvalidInput, JuneError, NotAllowed, NotFound, TooSlow, Unreachable, by_code
+from essence.errors import ConfigError, InvalidInput, JuneError, NotFound, TooSlow, Unreachable, by_code
 from essence.outgoing import MessageType, State
 
 DEADLINE_S = 90.0
@@ -247,7 +247,7 @@ def _error(answer: httpx.Response) -> JuneError:
     return _june_error(code, detail)
 
 
-_KINDS: dict[str, type[JuneError]] = by_code() | {"unauthorized": NotAllowed}
+_KINDS = by_code()
 
 
 def _june_error(code: str, detail: str) -> JuneError:

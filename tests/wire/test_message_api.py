@@ -233,6 +233,20 @@ async def test_a_body_that_never_ends_is_cut_off(url):
     writer.close()
 
 
+async def test_a_refusal_is_counted_as_what_it_is(rest, url):
+    def count(code: str, metrics: str) -> float:
+        name = f'june_calls_total{{code="{code}",method="post_message",service="message-api"}}'
+        return next((float(line.split()[-1]) for line in metrics.splitlines() if line.startswith(name)), 0.0)
+
+    codes = ("invalid_input", "key_missing", "internal")
+    before = (await rest.get("/metrics")).text
+    await rest.post("/messages", json={"message": "Hi."})
+    async with http(url, "wrong") as stranger:
+        await stranger.post("/messages", json={"user_id": "1", "message": "Hi."})
+    after = (await rest.get("/metrics")).text
+    assert [count(code, after) - count(code, before) for code in codes] == [1, 1, 0]
+
+
 async def test_health_metrics_and_the_openapi_document_need_no_key(url, ann):
     async with client(url) as api, http(url, None) as rest:
         posted = await api.post("Hi.", user_id=id_of(ann), key="hi")

@@ -132,7 +132,7 @@ async def test_without_a_key_that_somebody_knows_nothing_is_done(url, message_id
         assert set((await statuses(rest, message_id)).values()) == {401}
         answer = await rest.get("/messages")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert answer.json()["status"] == 401
+    assert (answer.json()["status"], answer.json()["code"]) == (401, "key_missing")
 
 
 async def test_a_removed_key_is_refused_even_if_it_is_the_configured_one(url, store):

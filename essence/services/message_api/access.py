@@ -8,11 +8,9 @@ import os
 import secrets
 from pathlib import Path
 
-from starlette.exceptions import HTTPException
-
 from essence import observe
 from essence.config import MessageApiService
-from essence.errors import ConfigError, Conflict, NotAllowed
+from essence.errors import ConfigError, Conflict, KeyMissing, NotAllowed
 from essence.outgoing import CONFIGURED_KEY, LOCAL_KEY, SCOPES, ApiKey, new_secret
 from essence.ports import ApiKeys, Store
 
@@ -28,23 +26,19 @@ class Callers:
         """What this key allows. One that the store knows allows no more for being in the settings too.
 
         Raises:
-            HTTPException: 401: there is no key, nobody knows it, or it was removed.
+            KeyMissing: There is no key, nobody knows it, or it was removed.
         """
         if not secret:
-            raise _unauthorized("Show a key: Authorization: Bearer KEY.")
+            raise KeyMissing("Show a key: Authorization: Bearer KEY.")
         try:
             kept = await self._keys.find(secret)
         except NotAllowed as error:
-            raise _unauthorized(str(error)) from error
+            raise KeyMissing(str(error)) from error
         if kept is not None:
             return kept
         if self._configured and secrets.compare_digest(secret.encode(), self._configured.encode()):
             return ApiKey(CONFIGURED_KEY, SCOPES)
-        raise _unauthorized("Nobody knows this key. Make one: python -m essence message-api-key add NAME")
-
-
-def _unauthorized(detail: str) -> HTTPException:
-    return HTTPException(401, detail, headers={"WWW-Authenticate": "Bearer"})
+        raise KeyMissing("Nobody knows this key. Make one: python -m essence message-api-key add NAME")
 
 
 async def open_callers(store: Store, settings: MessageApiService) -> Callers:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
@@ -136,7 +137,10 @@ IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
 
 async def _counted(request: Request) -> AsyncIterator[None]:
     with observe.call("message-api", request.scope["route"].name, dict(request.headers)):
-        yield
+        try:
+            yield
+        except RequestValidationError as error:
+            raise problems.invalid(error) from error
 
 
 _router = APIRouter(dependencies=[Depends(_counted)])

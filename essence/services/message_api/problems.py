@@ -14,13 +14,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from essence import errors, observe
-from essence.errors import JuneError
+from essence.errors import InvalidInput, JuneError
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_S = "2"
 
 _STATUS: dict[type[JuneError], int] = {
     errors.InvalidInput: 422,
+    errors.KeyMissing: 401,
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
@@ -29,7 +29,9 @@ _STATUS: dict[type[JuneError], int] = {
     errors.Unreachable: 503,
     errors.TooSlow: 503,
 }
-"""All others are 500: nothing that a caller could mend."""
+"""The first that fits; all others are 500: nothing that a caller could mend."""
+
+_HEADERS: dict[int, dict[str, str]] = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
 
 
 class FieldProblem(BaseModel):
@@ -75,8 +77,8 @@ def answer(
     """A problem as a response."""
     title = HTTPStatus(status).phrase
     problem = Problem(title=title, status=status, detail=_printable(detail), code=code, errors=list(fields))
-    more = {"Retry-After": RETRY_AFTER_S} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return JSONResponse(problem.model_dump(), status, more | dict(headers or {}), media_type=MEDIA_TYPE)
+    more = _HEADERS.get(status, {}) | dict(headers or {})
+    return JSONResponse(problem.model_dump(), status, more, media_type=MEDIA_TYPE)
 
 
 def answered_by(app: FastAPI) -> None:
@@ -87,8 +89,10 @@ def answered_by(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-async def _of_june(_: Request, error: Exception) -> Response:
+async def _of_june(request: Request, error: Exception) -> Response:
     assert isinstance(error, JuneError)
+    if isinstance(error.__cause__, RequestValidationError):
+        return await _of_validation(request, error.__cause__)
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         observe.logger().error("request_failed", code=error.code, error=str(error))
@@ -101,14 +105,18 @@ async def _of_http(_: Request, error: Exception) -> Response:
     return answer(error.status_code, code, str(error.detail), headers=error.headers)
 
 
+def invalid(error: RequestValidationError) -> InvalidInput:
+    """What FastAPI found wrong, as one of June's errors; to be raised `from` it."""
+    return InvalidInput("; ".join(f"{_field(one['loc'])}: {one['msg']}" for one in error.errors()[:3]))
+
+
 async def _of_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(one["type"] == "json_invalid" for one in error.errors()):
-        return answer(400, "bad_request", "The body is no JSON.")
+        return answer(400, InvalidInput.code, "The body is no JSON.")
     # Without what was sent: it may be long, and secret.
     fields = [FieldProblem(field=_field(one["loc"]), problem=one["msg"]) for one in error.errors()]
-    detail = "; ".join(f"{one.field}: {one.problem}" for one in fields[:3])
-    return answer(422, errors.InvalidInput.code, f"This can't be used. {detail}", fields=fields)
+    return answer(422, InvalidInput.code, f"This can't be used. {invalid(error)}", fields=fields)
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:

@@ -41,7 +41,9 @@ cd "$root"
 pivot_root . .
 umount -l .
 cd /work
-ulimit -t 60 -f 200000 -v 4000000
+ulimit -t 60
+ulimit -f 200000
+ulimit -v 4000000
 exec setpriv --no-new-privs --bounding-set -all --inh-caps -all sh -c "$2"
 """
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/work", "LANG": "C.UTF-8"}

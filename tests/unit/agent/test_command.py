@@ -1,0 +1,73 @@
+"""Commands run walled in, or not at all."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from essence.agent.tools.command import OUTPUT_MAX_BYTES, Sandbox
+from essence.errors import EngineError, EngineMissing, TooSlow
+
+
+@pytest.fixture
+async def sandbox(tmp_path):
+    made = Sandbox(tmp_path / "workspace", deadline_s=20)
+    try:
+        await made.check()
+    except EngineMissing as error:
+        pytest.skip(str(error))
+    return made
+
+
+async def test_a_command_sees_the_workspace_and_may_write_there(sandbox, tmp_path):
+    (tmp_path / "workspace" / "a.txt").write_text("Tea")
+    assert await sandbox.run("cat a.txt && echo milk > b.txt") == "Tea"
+    assert (tmp_path / "workspace" / "b.txt").read_text() == "milk\n"
+
+
+async def test_a_command_sees_no_other_file_no_network_and_no_other_process(sandbox, tmp_path, monkeypatch):
+    (tmp_path / "secret.txt").write_text("swordfish")
+    monkeypatch.setenv("SECRET_TOKEN", "swordfish")
+    seen = await sandbox.run(
+        f"cat {tmp_path}/secret.txt {Path.cwd()}/pyproject.toml /etc/passwd 2>/dev/null; ls -d /home /root /etc/* "
+        "2>/dev/null; env; cat /proc/*/cmdline; grep -a -v lo: /proc/net/dev | tail -n +3; true"
+    )
+    assert "swordfish" not in seen
+    assert "eth" not in seen
+    assert "/etc/hostname" not in seen
+    assert "pytest\0" not in seen
+
+
+@pytest.mark.parametrize("way", ["touch /usr/x", "touch /bin/x", "mount -o remount,rw /usr", "mount -t tmpfs x /tmp",
+                                 "unshare -Urm mount -o remount,bind,rw /usr"])  # fmt: skip
+async def test_a_command_can_t_change_the_system(sandbox, way):
+    with pytest.raises(EngineError):
+        await sandbox.run(way)
+
+
+async def test_a_command_that_fails_tells_its_status_and_what_it_wrote(sandbox):
+    with pytest.raises(EngineError, match=r"status 3.*oh no"):
+        await sandbox.run("echo oh no; exit 3")
+
+
+async def test_a_command_that_runs_too_long_is_ended_with_all_that_it_started(sandbox, tmp_path):
+    hasty = Sandbox(tmp_path / "workspace", deadline_s=0.5)
+    with pytest.raises(TooSlow):
+        await hasty.run("(while true; do echo x >> log; sleep 0.05; done) & sleep 60")
+    log = tmp_path / "workspace" / "log"
+
+    def size() -> int:
+        return log.stat().st_size if log.exists() else 0
+
+    while (before := size()) != (await asyncio.sleep(0.3), size())[1]:
+        assert before < 10_000
+
+
+async def test_long_output_is_cut(sandbox):
+    assert len(await sandbox.run("yes | head -c 1000000")) <= OUTPUT_MAX_BYTES
+
+
+async def test_without_the_programs_for_it_no_command_is_offered(tmp_path, monkeypatch):
+    monkeypatch.setattr("essence.agent.tools.command._PROGRAMS", ("no-such-program",))
+    with pytest.raises(EngineMissing, match="no-such-program"):
+        await Sandbox(tmp_path).check()

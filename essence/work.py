@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from urllib.parse import quote
 
 from essence.dialogue import Address, Platform
 from essence.errors import InvalidInput
@@ -110,6 +111,11 @@ class Request:
     def key(self) -> str:
         """Idempotency key of the task, and of everything that is done for it."""
         return f"{self.address.platform}:{self.address.chat_id}:{self.message_id}"
+
+    @property
+    def account(self) -> str:
+        """Its person, as the store writes persons down: `platform/person_id`, percent-encoded."""
+        return f"{self.address.platform}/{quote(self.person_id, safe='')}"
 
     @property
     def reply_to_id(self) -> str | None:

@@ -112,7 +112,9 @@ def _delegation(
 ) -> Delegation:
     rule = Rule(crowd.owners, settings.owner_route, orders_of(settings.owner_route_orders))
     project_id, slow_s = settings.todorama_project_id or None, settings.chat_slow_s
-    return Delegation(open_board, rule, store.outbox, channel.profile, project_id=project_id, slow_s=slow_s)
+    return Delegation(
+        open_board, rule, store.journal, store.outbox, channel.profile, project_id=project_id, slow_s=slow_s
+    )
 
 
 def _not_used() -> str:

@@ -13,12 +13,16 @@ from essence.chat.rendering import rendered
 from essence.chat.routing import OwnerRoute, route_of
 from essence.dialogue import ChannelProfile, Message, Reply
 from essence.errors import InvalidInput, JuneError, NotFound, Unreachable
-from essence.ports import Outbox, TaskBoard
+from essence.ports import Journal, Outbox, TaskBoard
 from essence.work import Request
 
-FIRST_TRY_S = 2.0
-"""A message that comes while the board is being opened for the first time waits so long for it."""
+FIRST_TRY_S = 10.0
+"""A message that comes while the board is being opened for the first time waits so long for it: on a busy machine the
+client alone takes seconds to load."""
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 15.0
+ROUTE = "route"
+"""Step of a message in the journal that says who answers it: `agent` or `chat`."""
+AWAY = "My task board can't be reached. `python -m essence todorama` starts it."
 NOBODY = "📋 It's on my list, and nobody is working on it yet. `python -m essence agent` starts who does."
 
 
@@ -40,6 +44,7 @@ class Delegation:
         self,
         open_board: Callable[[], AbstractAsyncContextManager[TaskBoard]],
         rule: Rule,
+        journal: Journal,
         outbox: Outbox,
         profile: ChannelProfile,
         *,
@@ -47,7 +52,8 @@ class Delegation:
         slow_s: float,
     ) -> None:
         """`slow_s`: after how long a sender is told that nobody has taken their task."""
-        self._open_board, self._rule, self._outbox, self._profile = open_board, rule, outbox, profile
+        self._open_board, self._rule, self._journal = open_board, rule, journal
+        self._outbox, self._profile = outbox, profile
         self._project_id, self._slow_s = project_id, slow_s
         self._board: TaskBoard | None = None
         self._tried = asyncio.Event()
@@ -79,25 +85,36 @@ class Delegation:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
+    async def has(self, message: Message) -> bool:
+        """Whether a message was left to the agent before: the board may have it, and its answer is the agent's."""
+        return (await self._journal.steps(message.key)).get(ROUTE) == "agent"
+
     async def hand_over(self, message: Message, request: Request) -> bool:
-        """Make a message a task, once however often it is tried; False where there is no board to go to.
+        """Make a message a task, once however often it is tried; False where it was or is to be answered directly.
 
         Raises:
             JuneError: There is a board, and it can't take it now.
         """
-        try:
-            async with asyncio.timeout(FIRST_TRY_S):
-                await self._tried.wait()
-        except TimeoutError:
+        if await self._route(request) == "chat":
             return False
         if self._board is None:
-            return False
+            raise Unreachable(AWAY)
         try:
             task_id = await self._board.create(request.as_task(self._project_id), key=request.key)
         except Unreachable as error:
-            raise Unreachable("My task board can't be reached. `python -m essence todorama` starts it.") from error
+            raise Unreachable(AWAY) from error
         self._waiting.put_nowait((asyncio.get_running_loop().time() + self._slow_s, task_id, message))
         return True
+
+    async def _route(self, request: Request) -> str:
+        """Who answers, `agent` or `chat`: decided once, so that whoever goes on after a crash does the same."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_TRY_S):
+                await self._tried.wait()
+        route = "chat" if self._board is None else "agent"
+        if await self._journal.record(request.key, ROUTE, route, person=request.account):
+            return route
+        return (await self._journal.steps(request.key))[ROUTE]
 
     async def _look_after(self, board: TaskBoard) -> None:
         while True:

@@ -39,7 +39,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
 STOPPED = " …"
 """Ends a text that was broken off."""
 BELOW = "⬇️"
-"""What becomes of "still working on it" where the answer is spoken alone."""
+"""What becomes of "still working on it" where the answer is spoken alone, or is the agent's."""
 GO_ON = "Your answer was broken off there. Go on exactly where it stopped, and repeat nothing of it."
 
 
@@ -70,7 +70,7 @@ class Exchange:
         self._preferences = Preferences()
         self._text = ""
         self._tells_text = False
-        self._heard = self._written = self._made = self._delivered = self._is_slow = False
+        self._heard = self._written = self._made = self._delivered = self._is_slow = self._is_agents = False
         self._heard_of_all = ""
         self._no_voice: JuneError | None = None
         self._outcome: Outcome = "answered"
@@ -220,12 +220,15 @@ class Exchange:
         self._tells_text = self._wants_text
         pipeline = await self._house.pipeline()
         self._stopwatch.reach("waited")
-        if known := await self._turn(f"{key}:answered"):
+        self._is_agents = self._is_agents or await self._was_handed_over()
+        if not self._is_agents and (known := await self._turn(f"{key}:answered")):
             await self._repeat(pipeline, known)
         elif (question := await self._question(pipeline)) is None:
             await self._say("I heard no speech in your message.", "e0")
         elif await self._is_handed_over(question):
             self._outcome = "delegated"
+            if self._live.asked:
+                await self._live.finish(BELOW)
         else:
             await self._think(pipeline, question)
         self._delivered = True
@@ -277,12 +280,18 @@ class Exchange:
         again = await pipeline.hear(note, language=decision.hear_again_in, stopwatch=self._stopwatch)
         return again if again.speech else transcript
 
+    async def _was_handed_over(self) -> bool:
+        """Whether an earlier attempt may have handed it over: then the answer in the history is the agent's."""
+        delegation = self._house.delegation
+        return self._claim.attempt > 1 and delegation is not None and await delegation.has(self._message)
+
     async def _is_handed_over(self, question: str) -> bool:
         """Whether this is the agent's to answer, and the task board has it."""
         message, delegation = self._message, self._house.delegation
         words = question.removeprefix(_with_context(message, ""))
-        if delegation is None or not delegation.takes(message, words):
+        if delegation is None or not (self._is_agents or delegation.takes(message, words)):
             return False
+        self._is_agents = True
         await self._house.channel.sign(message, "heard")
         request = Request(
             message.address,
@@ -296,7 +305,8 @@ class Exchange:
             forwarded=message.forwarded,
             quoted=message.quoted,
         )
-        if not await delegation.hand_over(message, request):
+        self._is_agents = await delegation.hand_over(message, request)
+        if not self._is_agents:
             return False
         await self._keep(Turn("user", question), name="asked")
         return True

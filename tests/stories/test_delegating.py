@@ -1,21 +1,28 @@
 """An owner's message becomes a task, once; a guest's never does; and nobody waits for a board that isn't there."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 
-from essence.config import TaskBoards
+from essence.chat.delegation import Delegation, Rule
+from essence.config import StoreSettings, TaskBoards
+from essence.dialogue import Address, Message, Person
 from essence.errors import Unreachable
 from essence.fakes.telegram import TelegramServer, User
 from essence.ports import TaskBoard
+from essence.services.telegram.channel import PROFILE as TELEGRAM
+from essence.store import open_store
 from essence.tasks.opening import open_board
-from essence.work import NewTask, request_of
+from essence.work import NewTask, Request, request_of
 from tests.chat_june import NOTE, june
 
 SETTINGS = TaskBoards(_env_file=None, store_poll_s=0.05)
+MESSAGE = Message(Address("telegram", "1"), "10", Person("1", "Ann"), datetime.now(UTC), "Tea?")
+REQUEST = Request(MESSAGE.address, MESSAGE.message_id, "1", "Tea?")
 
 
 @pytest.fixture
@@ -123,14 +130,47 @@ async def test_auto_sends_orders_to_the_agent_and_answers_the_rest(telegram, ann
     assert await board.claim("tester", lease_s=60) is None
 
 
-async def test_without_a_board_owners_are_answered_directly_and_status_says_so(telegram, ann, url, tmp_path):
+@pytest.fixture
+def nowhere(tmp_path) -> Callable[[], AbstractAsyncContextManager[TaskBoard]]:
     alone = TaskBoards(_env_file=None, store_url=f"sqlite:///{tmp_path}/tasks.db")
-    nowhere = partial(open_board, "http://127.0.0.1:1/mcp", alone)
+    return partial(open_board, "http://127.0.0.1:1/mcp", alone)
+
+
+async def test_without_a_board_owners_are_answered_directly_and_status_says_so(telegram, ann, url, nowhere):
     async with june(telegram, url, ann, open_board=nowhere):
         await ann.says("hello")
         assert (await ann.receives()).text == "All is well."
         await ann.says("/status")
         assert "no task board" in (await ann.receives()).text
+
+
+@asynccontextmanager
+async def delegating(url: str, open_board) -> AsyncIterator[Delegation]:
+    """The way to the board of one process."""
+    rule = Rule(frozenset({"1"}), "agent", frozenset())
+    async with open_store(url, StoreSettings(_env_file=None)) as store:
+        delegation = Delegation(open_board, rule, store.journal, store.outbox, TELEGRAM, project_id=None, slow_s=60.0)
+        running = asyncio.create_task(delegation.run())
+        yield delegation
+        running.cancel()
+
+
+async def test_what_was_given_to_the_agent_is_not_answered_directly_by_a_process_without_a_board(url, board, nowhere):
+    async with delegating(url, at(board)) as before:
+        assert await before.hand_over(MESSAGE, REQUEST)
+    async with delegating(url, nowhere) as after:
+        assert await after.has(MESSAGE)
+        with pytest.raises(Unreachable, match="essence todorama"):
+            await after.hand_over(MESSAGE, REQUEST)
+
+
+async def test_what_is_answered_directly_is_not_given_to_the_agent_by_a_process_with_a_board(url, board, nowhere):
+    async with delegating(url, nowhere) as before:
+        assert not await before.hand_over(MESSAGE, REQUEST)
+    async with delegating(url, at(board)) as after:
+        assert not await after.has(MESSAGE)
+        assert not await after.hand_over(MESSAGE, REQUEST)
+    assert await board.claim("tester", lease_s=60) is None
 
 
 async def test_a_board_that_was_there_is_waited_for(telegram, ann, url, board):

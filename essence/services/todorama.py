@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,6 +29,7 @@ def main(_: list[str]) -> int:
     try:
         settings = config.read(TodoramaService)
         observe_process("todorama", settings)
+        logging.getLogger("mcp").setLevel(logging.WARNING)  # it has a line for each request
         asyncio.run(_serve(settings))
     except JuneError as error:
         sys.stderr.write(f"{error}\n")

@@ -30,6 +30,8 @@ from essence.tasks.taking import check_token, held, lock
 _ID = bindparam("p_id", type_=BigInteger)
 _child = tasks.alias("child")
 _siblings = relationships.alias("siblings")
+_CHANGE = update(tasks).where(tasks.c.id == _ID)
+"""What is set are the parameters of an execution, so that it is compiled once for each set of columns."""
 _IS_SUBTASK: ColumnElement[str] = literal_column("'subtask'")
 _PARENTS_DONE = (
     select(tasks.c.id, tasks.c.task_status)
@@ -235,7 +237,7 @@ def cancel_task(desk: Desk, asked: CancelTask) -> Answer:
         return {"success": True, "task_id": row.id, "task_status": "cancelled", "repeated": True}
     if row.task_status == "complete":
         raise Refusal("conflict", f"Task {row.id} is complete: it can't be cancelled.", "task_id")
-    change(desk, row.id, {**NOBODY, "task_status": "cancelled", "ready_at": None, "fence": tasks.c.fence + 1})
+    change(desk, row.id, {**NOBODY, "task_status": "cancelled", "ready_at": None, "fence": row.fence + 1})
     history.status_changed(desk, row.id, "cancelled", row.task_status, "cancelled", notes=asked.reason)
     _complete_parents(desk, row.id)
     return {"success": True, "task_id": row.id, "task_status": "cancelled"}
@@ -254,6 +256,4 @@ def retry_task(desk: Desk, asked: ForTask) -> Answer:
 
 def change(desk: Desk, task_id: int, values: dict[str, Any]) -> None:
     """Set columns of a task that is locked."""
-    desk.connection.execute(
-        update(tasks).where(tasks.c.id == _ID).values(**values, updated_at=desk.now), {"p_id": task_id}
-    )
+    desk.connection.execute(_CHANGE, {"p_id": task_id, "updated_at": desk.now, **values})

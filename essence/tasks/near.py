@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from pydantic import ValidationError
-
-from essence.errors import InvalidInput
 from essence.store.records import storable
 from essence.tasks.arguments import (
     ID_MAX,
@@ -23,7 +18,7 @@ from essence.tasks.arguments import (
 )
 from essence.tasks.board import Board
 from essence.tasks.records import Answer
-from essence.tasks.refusals import Refusal
+from essence.tasks.refusals import as_errors
 from essence.tasks.whole import whole_task
 from essence.work import NewTask, Task, TaskClaim
 
@@ -42,7 +37,7 @@ class NearBoard:
         """Agents that have claimed here: what they hold since then, they are at work on."""
 
     async def create(self, task: NewTask, *, key: str) -> str:
-        with _refusals_as_errors():
+        with as_errors():
             asked = CreateTask(
                 title=storable(task.title),
                 task_type=task.kind,
@@ -82,7 +77,7 @@ class NearBoard:
         await self._ask("heartbeat", asked, claim.agent_id)
 
     async def progress(self, claim: TaskClaim, text: str) -> None:
-        with _refusals_as_errors():
+        with as_errors():
             asked = AddTaskUpdate(
                 task_id=int(claim.task.task_id),
                 lease_token=claim.fence,
@@ -92,7 +87,7 @@ class NearBoard:
         await self._ask("add_task_update", asked, claim.agent_id)
 
     async def complete(self, claim: TaskClaim, notes: str) -> None:
-        with _refusals_as_errors():
+        with as_errors():
             asked = CompleteTask(
                 task_id=int(claim.task.task_id), lease_token=claim.fence, notes=storable(notes)[:LONG_MAX_CHARS]
             )
@@ -105,11 +100,11 @@ class NearBoard:
         await self._fail(claim, why, retry_s=None, final=True)
 
     async def read(self, task_id: str) -> Task:
-        with _refusals_as_errors():
+        with as_errors():
             return await self._board.read(lambda desk: whole_task(desk, _number(task_id)))
 
     async def _fail(self, claim: TaskClaim, why: str, *, retry_s: float | None, final: bool) -> None:
-        with _refusals_as_errors():
+        with as_errors():
             task_id = int(claim.task.task_id)
             asked = FailTask(
                 task_id=task_id, lease_token=claim.fence, error=_fitting(why), retry_s=retry_s, final=final
@@ -117,7 +112,7 @@ class NearBoard:
         await self._ask("fail_task", asked, claim.agent_id)
 
     async def _ask(self, tool: str, asked: Arguments, agent_id: str) -> Answer:
-        with _refusals_as_errors():
+        with as_errors():
             return await self._board.ask(tool, asked, agent_id)
 
 
@@ -130,14 +125,3 @@ def _fitting(text: str) -> str:
 def _number(its_id: str) -> int:
     """Of an id; the largest, which nothing has, where it is none of this board's."""
     return min(int(its_id), ID_MAX) if its_id.isdecimal() and 0 < len(its_id) < 20 else ID_MAX
-
-
-@contextmanager
-def _refusals_as_errors() -> Iterator[None]:
-    try:
-        yield
-    except Refusal as error:
-        raise error.as_error() from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidInput(f"{first['loc'][0] if first['loc'] else 'task'}: {first['msg']}.") from error

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
+
+from pydantic import ValidationError
 
 from essence.errors import Conflict, InvalidInput, JuneError, NotAllowed, NotFound
 
@@ -37,3 +41,15 @@ class Refusal(Exception):
 def unknown(what: str, its_id: object, field: str) -> Refusal:
     """Nothing has this id."""
     return Refusal("not_found", f"{what} {its_id} not found. Check {field}.", field)
+
+
+@contextmanager
+def as_errors() -> Iterator[None]:
+    """For callers in this process: what the board refuses, and arguments that can't be, as June's own errors."""
+    try:
+        yield
+    except Refusal as error:
+        raise error.as_error() from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidInput(f"{first['loc'][0] if first['loc'] else 'task'}: {first['msg']}.") from error

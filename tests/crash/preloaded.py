@@ -3,11 +3,17 @@
 # ruff: noqa: F401 - imported so that it is there
 import alembic.command
 
+import essence.engines.llm.openai_model
 import essence.engines.table
 import essence.fakes.by_url
+import essence.services.agent
 import essence.services.chatting
 import essence.services.discord.channel
+import essence.services.message_api.process
 import essence.services.telegram.channel
+import essence.services.todorama
+import essence.tasks.board
+import essence.tasks.far.board
 import tests.crash.start
 from essence.chat import language
 

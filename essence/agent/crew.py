@@ -7,6 +7,7 @@ import asyncio
 from essence import observe
 from essence.agent.worker import Worker
 from essence.errors import JuneError
+from essence.work import TaskClaim
 
 _WAIT_S = 20.0
 """How long one request waits for work."""
@@ -22,6 +23,8 @@ class Crew:
         self._worker, self._size = worker, size if not iterations else min(size, iterations)
         self._left = iterations or None
         self._stopping = asyncio.Event()
+        # One at a time: a board gives an agent first what it lost, and what another worker is being given isn't lost.
+        self._claiming = asyncio.Lock()
 
     def stop(self) -> None:
         """Claim no more; what is being worked on goes on."""
@@ -56,19 +59,21 @@ class Crew:
 
     async def _claim_or_stop(self) -> bool:
         """Work on the next task; False where there was none, or it is time to stop."""
-        claiming = asyncio.create_task(self._worker.claim(wait_s=_WAIT_S))
+        claiming = asyncio.create_task(self._claim())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait((claiming, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if not claiming.done():
-                return False
-            if (claim := claiming.result()) is None:
-                return False
+            claim = claiming.result() if claiming.done() else None
         finally:
             stopping.cancel()
             claiming.cancel()
-        await self._worker.work(claim)
-        return True
+        if claim is not None:
+            await self._worker.work(claim)
+        return claim is not None
+
+    async def _claim(self) -> TaskClaim | None:
+        async with self._claiming:
+            return await self._worker.claim(wait_s=_WAIT_S)
 
     async def _pause(self, seconds: float) -> None:
         try:

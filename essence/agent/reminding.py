@@ -25,9 +25,17 @@ class Reminding:
     """Looks after the reminders of all owners. Several processes may: each reminder is told once."""
 
     def __init__(
-        self, reminders: Reminders, board: TaskBoard, messengers: Messengers, now: Callable[[], datetime] = utc_now
+        self,
+        reminders: Reminders,
+        board: TaskBoard,
+        messengers: Messengers,
+        now: Callable[[], datetime] = utc_now,
+        *,
+        project_id: str | None = None,
     ) -> None:
-        self._reminders, self._board, self._messengers, self._now = reminders, board, messengers, now
+        """`project_id`: of the tasks that reminders become."""
+        self._reminders, self._board, self._messengers = reminders, board, messengers
+        self._now, self._project_id = now, project_id
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -65,7 +73,7 @@ class Reminding:
     async def _tell(self, reminder: Reminder) -> None:
         key = f"reminder:{reminder.reminder_id}:{int(reminder.due_at.timestamp())}"
         if reminder.works:
-            await self._board.create(_request(reminder).as_task(), key=key)
+            await self._board.create(_request(reminder).as_task(self._project_id), key=key)
             return
         local = reminder.due_at.astimezone(ZoneInfo(reminder.zone))
         missed = f"\n\n_(This was due on {local:%Y-%m-%d at %H:%M}. I was away.)_"

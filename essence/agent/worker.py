@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 from essence import observe
@@ -32,10 +33,18 @@ from essence.agent.progress import Progress
 from essence.agent.prompt import OTHERS_WROTE, asked, history, question
 from essence.agent.toolbox import Toolbox
 from essence.agent.tools.tool import AnyTool, Kind
+from essence.agent.watched import watched
 from essence.dialogue import Turn
 from essence.errors import Conflict, InvalidInput, JuneError, NotAllowed, NotFound
 from essence.ports import LanguageModel, Store, TaskBoard
-from essence.work import TaskClaim
+from essence.work import ANSWER, STOPPED, TaskClaim
+
+STOP_EVERY_S = 1.0
+"""How often a worker looks whether its owner has stopped it."""
+
+
+class Stopped(Exception):
+    """The owner wants nothing more of this task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +119,7 @@ class Worker:
         """Make one attempt; whatever happens, the task is ended, given back, or somebody else's."""
         log = observe.logger().bind(task=claim.task.task_id, attempt=claim.attempt)
         try:
-            async with self._held(claim):
+            async with watched(self._hold(claim)):
                 await self._work(claim)
             log.info("task_ended")
         except Conflict:
@@ -122,35 +131,32 @@ class Worker:
             log.warning("attempt_failed", code=error.code, error=str(error))
             await self._give_back(claim, str(error), retry_s=self._manners.retry_s)
 
-    @asynccontextmanager
-    async def _held(self, claim: TaskClaim) -> AsyncIterator[None]:
-        """Keep the claim alive; if it is lost, what runs within is cancelled and Conflict is raised."""
-        here = asyncio.current_task()
-        assert here is not None
-        lost: list[Conflict] = []
+    async def _hold(self, claim: TaskClaim) -> NoReturn:
+        """Keep the claim alive.
 
-        async def extend() -> None:
-            while True:
-                await asyncio.sleep(self._manners.lease_s / 3)
-                try:
-                    await self._house.board.extend(claim, lease_s=self._manners.lease_s)
-                except Conflict as error:
-                    lost.append(error)
-                    here.cancel()
-                    return
-                except JuneError as error:  # the lease has not ended yet: the next try may get through
-                    observe.logger().warning("claim_not_extended", task=claim.task.task_id, code=error.code)
+        Raises:
+            Conflict: It was lost.
+        """
+        while True:
+            await asyncio.sleep(self._manners.lease_s / 3)
+            try:
+                await self._house.board.extend(claim, lease_s=self._manners.lease_s)
+            except Conflict:
+                raise
+            except JuneError as error:  # the lease has not ended yet: the next try may get through
+                observe.logger().warning("claim_not_extended", task=claim.task.task_id, code=error.code)
 
-        extending = asyncio.create_task(extend())
-        try:
-            yield
-        except asyncio.CancelledError:
-            if lost:
-                here.uncancel()
-                raise lost[0] from None
-            raise
-        finally:
-            extending.cancel()
+    async def _listen_for_stop(self, job: Job) -> NoReturn:
+        """Wait for the owner to stop it.
+
+        Raises:
+            Stopped: They did.
+        """
+        while True:
+            with suppress(JuneError):  # looked at again soon
+                if STOPPED in await self._house.store.journal.steps(job.key):
+                    raise Stopped
+            await asyncio.sleep(STOP_EVERY_S)
 
     async def _give_back(self, claim: TaskClaim, why: str, *, retry_s: float) -> None:
         try:
@@ -165,9 +171,14 @@ class Worker:
             await self._house.board.fail(claim, str(error))
             return
         recorded = dict(await self._house.store.journal.steps(job.key))
-        if (answer := recorded.get("answer")) is None:
-            answer = await self._answer(job, recorded)
-            await self._record(job, "answer", answer)
+        if (answer := recorded.get(ANSWER)) is None:
+            try:
+                async with watched(self._listen_for_stop(job)):
+                    answer = await self._answer(job, recorded)
+            except Stopped:
+                await self._house.board.fail(claim, "Its owner stopped it.")
+                return
+            await self._record(job, ANSWER, answer)
         await self._conclude(job, json.loads(answer), delivered="delivered" in recorded)
 
     async def _answer(self, job: Job, recorded: dict[str, str]) -> str:

@@ -123,7 +123,9 @@ async def opened(settings: AgentService) -> AsyncIterator[tuple[Worker, Remindin
             Consent(store.approvals, messengers, wait_s=settings.agent_approval_s),
             _budget(settings, zone),
         )
-        yield Worker(house, _manners(settings, zone)), Reminding(store.reminders, board, messengers)
+        project_id = settings.todorama_project_id or None
+        reminding = Reminding(store.reminders, board, messengers, project_id=project_id)
+        yield Worker(house, _manners(settings, zone)), reminding
 
 
 async def _messengers(stack: AsyncExitStack, settings: AgentService) -> Mapping[Platform, Messenger]:

@@ -1,0 +1,20 @@
+"""Work that is broken off as soon as something else happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
+
+
+@asynccontextmanager
+async def watched(watch: Coroutine[Any, Any, NoReturn]) -> AsyncIterator[None]:
+    """Run the body beside `watch`, which raises what breaks it off, or goes on until the body ends."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(watch)
+            yield
+            watching.cancel()
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from failed

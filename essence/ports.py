@@ -346,6 +346,10 @@ class Inbox(Protocol):
         """Messages of a conversation that have not ended, oldest first, the claimed one included."""
         ...
 
+    async def delegated(self, address: Address, *, limit: int = 20) -> tuple[Message, ...]:
+        """Messages of a conversation that became tasks, the newest first."""
+        ...
+
     async def overdue(self, *, limit: int = 100, platform: Platform | None = None) -> tuple[Message, ...]:
         """Messages that had no end by their deadline, the longest overdue first."""
         ...

@@ -28,6 +28,12 @@ NO_MESSAGE = "june:"
 """Begins the message id of a request that stands for no message of its platform, as a reminder's."""
 
 
+ANSWER = "answer"
+"""Name of the recorded step that holds a task's answer: from then on it is only brought to its owner."""
+STOPPED = "stopped"
+"""Name of the recorded step by which an owner's `/stop` reaches whoever works on their message."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewTask:
     """A task that is to be put on a board."""

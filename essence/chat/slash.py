@@ -14,6 +14,7 @@ from essence.chat.language import AUTO, did_you_mean, language_code, language_na
 from essence.chat.timings import Timings
 from essence.dialogue import AnswerForm, Message
 from essence.ports import Channel, Store
+from essence.work import ANSWER, STOPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,17 @@ async def _stop(desk: Desk, order: Order) -> str:
     for message in await desk.store.inbox.waiting(address):
         if running is None or message.key != running.claim.message.key:
             ended += await desk.store.inbox.settle(message.key, "cancelled", "/stop")
+    ended += await _stop_agent(desk, order)
     return "Stopped." if running is not None or ended else "I wasn't saying anything."
+
+
+async def _stop_agent(desk: Desk, order: Order) -> int:
+    """Stop the work on this conversation's tasks that are without an answer; returns how many."""
+    journal, person, stopped = desk.store.journal, order.message.sender.person_id, 0
+    for message in await desk.store.inbox.delegated(order.message.address):
+        if message.sender.person_id == person and not {ANSWER, STOPPED} & (await journal.steps(message.key)).keys():
+            stopped += await journal.record(message.key, STOPPED, "", person=f"{message.address.platform}/{person}")
+    return stopped
 
 
 async def _why(desk: Desk, order: Order) -> str:

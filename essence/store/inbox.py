@@ -239,6 +239,11 @@ class DurableInbox:
             select(inbox.c.message).where(inbox.c.chat == chat_of(address), is_open).order_by(*line).limit(limit)
         )
 
+    async def delegated(self, address: Address, *, limit: int = 20) -> tuple[Message, ...]:
+        theirs = (inbox.c.chat == chat_of(address), inbox.c.outcome == "delegated")
+        newest = (inbox.c.sent_at.desc(), inbox.c.id.desc())
+        return await self._messages(select(inbox.c.message).where(*theirs).order_by(*newest).limit(limit))
+
     async def overdue(self, *, limit: int = 100, platform: Platform | None = None) -> tuple[Message, ...]:
         platforms = PLATFORMS if platform is None else (platform,)
         late = (inbox.c.platform.in_(platforms), inbox.c.deadline_at <= self._clock.now())

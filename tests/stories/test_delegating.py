@@ -18,6 +18,7 @@ from essence.services.telegram.channel import PROFILE as TELEGRAM
 from essence.store import open_store
 from essence.tasks.opening import open_board
 from essence.work import NewTask, Request, request_of
+from tests.chat_board import SETTINGS, at, task_on
 from tests.chat_june import NOTE, june
 
 SETTINGS = TaskBoards(_env_file=None, store_poll_s=0.05)
@@ -47,14 +48,6 @@ async def board() -> AsyncIterator[TaskBoard]:
         yield opened
 
 
-def at(board: TaskBoard):
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[TaskBoard]:
-        yield board
-
-    return opened
-
-
 def cut_off(board: TaskBoard, failures: list[Unreachable]):
     """A board that can't be reached as long as there are failures left."""
 
@@ -67,12 +60,6 @@ def cut_off(board: TaskBoard, failures: list[Unreachable]):
         read = board.read
 
     return Unreliable()
-
-
-async def task_on(board: TaskBoard):
-    claim = await board.claim("tester", lease_s=60, wait_s=20)
-    assert claim is not None
-    return claim.task
 
 
 async def test_a_text_becomes_a_task_and_june_shows_that_she_has_it(telegram, ann, url, board):

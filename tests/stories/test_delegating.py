@@ -21,7 +21,6 @@ from essence.work import NewTask, Request, request_of
 from tests.chat_board import SETTINGS, at, task_on
 from tests.chat_june import NOTE, june
 
-SETTINGS = TaskBoards(_env_file=None, store_poll_s=0.05)
 MESSAGE = Message(Address("telegram", "1"), "10", Person("1", "Ann"), datetime.now(UTC), "Tea?")
 REQUEST = Request(MESSAGE.address, MESSAGE.message_id, "1", "Tea?")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -23,12 +23,13 @@ from essence.config import AgentService, StoreSettings
 from essence.dialogue import Address
 from essence.fakes.board import MemoryBoard
 from essence.fakes.messenger import MemoryMessenger
-from essence.ports import LanguageModel, Store
+from essence.ports import LanguageModel, Store, TaskBoard
 from essence.store import open_store
 from essence.work import Cost, Request
 
 ZONE = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=ZONE).astimezone(UTC)  # a Wednesday
+SETTINGS = AgentService()
 PLENTY = Cost(1000, 10**9, 1000, 10**6)
 TOLD = (
     "My sister is called Clara.",
@@ -113,31 +114,39 @@ class Outcome:
 
 
 @asynccontextmanager
-async def desk(model: LanguageModel, *, likely_only: bool) -> AsyncIterator[Desk]:
-    """An agent with a store, a board and an owner in this process."""
-    settings = AgentService()
-    async with open_store("memory://", StoreSettings()) as store:
-        messenger, board = MemoryMessenger(), MemoryBoard()
-        messengers = Messengers({"telegram": messenger})
-        house = House(
-            board,
-            model,
-            store,
-            messengers,
-            lambda _, progress: (
-                say_tool(progress.say),
-                *memory_tools(store.memories),
-                *reminder_tools(store.reminders, ZONE, lambda: NOW),
-                history_tool(store.conversations),
-            ),
-            Gate(settings.agent_confidence),
-            Consent(store.approvals, messengers, wait_s=1.0),
-            Budget(PLENTY, PLENTY, ZONE),
-            now=lambda: NOW,
-        )
-        owners = {"telegram": frozenset({"1"})}
-        manners = Manners("june", settings.agent_prompt, owners, ZONE, slow_s=600, likely_only=likely_only)
-        yield Desk(Worker(house, manners), store, board, messenger)
+async def desk(
+    model: LanguageModel, *, likely_only: bool, store: Store | None = None, board: TaskBoard | None = None
+) -> AsyncIterator[Desk]:
+    """An agent with an owner in this process; the store and the board are in memory, unless they are given."""
+    async with AsyncExitStack() as stack:
+        store = store or await stack.enter_async_context(open_store("memory://", StoreSettings()))
+        messenger, board = MemoryMessenger(), board or MemoryBoard()
+        yield Desk(Worker(_house(model, store, board, messenger), _manners(likely_only)), store, board, messenger)
+
+
+def _house(model: LanguageModel, store: Store, board: TaskBoard, messenger: MemoryMessenger) -> House:
+    messengers = Messengers({"telegram": messenger})
+    return House(
+        board,
+        model,
+        store,
+        messengers,
+        lambda _, progress: (
+            say_tool(progress.say),
+            *memory_tools(store.memories),
+            *reminder_tools(store.reminders, ZONE, lambda: NOW),
+            history_tool(store.conversations),
+        ),
+        Gate(SETTINGS.agent_confidence),
+        Consent(store.approvals, messengers, wait_s=1.0),
+        Budget(PLENTY, PLENTY, ZONE),
+        now=lambda: NOW,
+    )
+
+
+def _manners(likely_only: bool) -> Manners:  # noqa: FBT001 - handed on
+    owners = {"telegram": frozenset({"1"})}
+    return Manners("june", SETTINGS.agent_prompt, owners, ZONE, slow_s=600, likely_only=likely_only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +155,7 @@ class Desk:
 
     worker: Worker
     store: Store
-    board: MemoryBoard
+    board: TaskBoard
     messenger: MemoryMessenger
 
     async def tell(self) -> None:
@@ -154,14 +163,19 @@ class Desk:
         for number, text in enumerate(TOLD):
             await self.store.memories.remember("telegram", "1", text, key=f"told:{number}")
 
-    async def put(self, number: int, message: Message) -> Outcome:
-        """Have one message answered, in a conversation of its own."""
+    async def ask(self, number: int, message: Message) -> str:
+        """Put a message on the board, of a conversation of its own; its key."""
         request = Request(Address("telegram", f"chat{number}"), str(number), "1", message.text, name="Anna")
+        await self.board.create(request.as_task("1"), key=request.key)
+        return request.key
+
+    async def put(self, number: int, message: Message) -> Outcome:
+        """Have one message answered."""
         before = {one.reminder_id for one in await self.store.reminders.of("telegram", "1")}
-        await self.board.create(request.as_task(), key=request.key)
+        key = await self.ask(number, message)
         await self.worker.work_once()
-        answer = next((sent.text for sent in self.messenger.sent if sent.key == f"{request.key}:answer"), "")
-        steps = await self.store.journal.steps(request.key)
+        answer = next((sent.text for sent in self.messenger.sent if sent.key == f"{key}:answer"), "")
+        steps = await self.store.journal.steps(key)
         used = [_used(text) for step, text in steps.items() if step.startswith("done:")]
         new = [one for one in await self.store.reminders.of("telegram", "1") if one.reminder_id not in before]
         at = f"{new[0].due_at.astimezone(ZONE):%Y-%m-%d %H:%M}" if new else ""

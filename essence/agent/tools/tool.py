@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -79,11 +80,16 @@ class Tool(Generic[A]):
 
 def typed(arguments: type[M]) -> tuple[str, Callable[[str], M]]:
     """Schema and parser of a class of arguments."""
+    return _schema(arguments), lambda text: _parsed(arguments, text)
+
+
+@cache
+def _schema(arguments: type[BaseModel]) -> str:
     schema = arguments.model_json_schema()
     for field in schema.get("properties", {}).values():
         field.pop("title", None)
     compact = {name: schema[name] for name in ("type", "properties", "required", "$defs") if name in schema}
-    return json.dumps(compact), lambda text: _parsed(arguments, text)
+    return json.dumps(compact)
 
 
 def _parsed(arguments: type[M], text: str) -> M:

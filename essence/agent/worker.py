@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,6 +45,10 @@ STOP_EVERY_S = 1.0
 
 class Stopped(Exception):
     """The owner wants nothing more of this task."""
+
+
+_BOARD_PAUSE_S = 0.5
+"""Between two tries to tell the board something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +129,12 @@ class Worker:
         except Conflict:
             log.warning("claim_lost")
         except asyncio.CancelledError:
-            await self._give_back(claim, "The agent was stopped.", retry_s=0.0)
+            await self._give_back(claim, "The agent was stopped.", retry_s=0.0, patience_s=0.0)
             raise
         except JuneError as error:
             log.warning("attempt_failed", code=error.code, error=str(error))
-            await self._give_back(claim, str(error), retry_s=self._manners.retry_s)
+            manners = self._manners
+            await self._give_back(claim, str(error), retry_s=manners.retry_s, patience_s=manners.lease_s)
 
     async def _hold(self, claim: TaskClaim) -> NoReturn:
         """Keep the claim alive.
@@ -158,9 +163,9 @@ class Worker:
                     raise Stopped
             await asyncio.sleep(STOP_EVERY_S)
 
-    async def _give_back(self, claim: TaskClaim, why: str, *, retry_s: float) -> None:
+    async def _give_back(self, claim: TaskClaim, why: str, *, retry_s: float, patience_s: float) -> None:
         try:
-            await self._house.board.release(claim, why, retry_s=retry_s)
+            await _told(lambda: self._house.board.release(claim, why, retry_s=retry_s), patience_s)
         except JuneError as error:  # the lease ends by itself
             observe.logger().warning("task_not_given_back", task=claim.task.task_id, code=error.code)
 
@@ -240,21 +245,39 @@ class Worker:
     async def _conclude(self, job: Job, answer: dict[str, object], *, delivered: bool) -> None:
         """Deliver what was answered, then end the task; the delivery receipt comes first."""
         text, failed, board = str(answer["text"]), answer["failed"] is True, self._house.board
+        lease_s = self._manners.lease_s
         if job.request is not None and not delivered:
-            await board.extend(job.claim, lease_s=self._manners.lease_s)  # whoever lost the claim sends nothing
+            await _told(lambda: board.extend(job.claim, lease_s=lease_s), lease_s)  # who lost the claim sends nothing
             try:
                 receipts = await self._delivery.send(job, text)
             except (NotAllowed, NotFound, InvalidInput) as error:
-                await board.fail(job.claim, f"The answer can't be delivered: {error}")
+                why = f"The answer can't be delivered: {error}"
+                await _told(lambda: board.fail(job.claim, why), lease_s)
                 return
             await self._record(job, "delivered", json.dumps([receipt.message_id for receipt in receipts]))
-        if failed:
-            await board.fail(job.claim, text)
-        else:
-            await board.complete(job.claim, text)
+        end = board.fail if failed else board.complete
+        await _told(lambda: end(job.claim, text), lease_s)
 
     async def _record(self, job: Job, step: str, text: str) -> None:
         await self._house.store.journal.record(job.key, step, text, person=job.person)
+
+
+async def _told(tell: Callable[[], Awaitable[None]], patience_s: float) -> None:
+    """Tell the board something of a claim, again while it is away: that changes nothing before the lease is over.
+
+    Raises:
+        JuneError: As the board says, at last.
+    """
+    loop = asyncio.get_running_loop()
+    gives_up_at = loop.time() + patience_s
+    while True:
+        try:
+            return await tell()
+        except JuneError as error:
+            if not error.retryable or loop.time() + _BOARD_PAUSE_S > gives_up_at:
+                raise
+            observe.logger().warning("board_not_told_yet", code=error.code, error=str(error))
+        await asyncio.sleep(_BOARD_PAUSE_S)
 
 
 def _proven(toolbox: Toolbox) -> tuple[set[Kind], bool]:

@@ -129,6 +129,23 @@ async def test_an_answer_that_can_never_be_delivered_ends_the_task_as_failed(her
     assert (task.status, "They blocked June." in task.notes) == ("dead", True)
 
 
+@pytest.mark.parametrize("call", ["extend", "complete"])
+async def test_a_board_that_is_away_when_the_answer_is_there_is_told_when_it_is_back(here: World, call, monkeypatch):
+    told, failures = getattr(here.board, call), [Unreachable("The board is away.")]
+
+    async def unreliable(*arguments, **options):
+        if failures:
+            raise failures.pop()
+        await told(*arguments, **options)
+
+    monkeypatch.setattr(here.board, call, unreliable)
+    await here.ask()
+    await here.worker("Paris.").work_once()
+    task = await here.task_of("1")
+    assert (here.answer, task.status, failures) == ("Paris.", "complete", [])
+    assert [update for update in task.updates if update.kind == "blocker"] == []
+
+
 async def test_a_model_that_is_away_is_asked_again_later(here: World):
     await here.ask()
     worker = here.worker(Unreachable("The model is away."), "Paris.")

@@ -106,7 +106,8 @@ def _complete(desk: Desk, row: Row[Any], asked: CompleteTask) -> None:
         values["actual_hours"] = asked.actual_hours
     change(desk, row.id, values)
     history.status_changed(desk, row.id, "completed", row.task_status, "complete", notes=asked.notes)
-    _complete_parents(desk, row.id)
+    if row.is_part:
+        _complete_parents(desk, row.id)
 
 
 def _complete_parents(desk: Desk, task_id: int) -> None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam
+from sqlalchemy import BigInteger, Row, bindparam, literal_column, select
 
 from essence.tasks import history
 from essence.tasks.arguments import ClaimNext, Heartbeat, ReserveTask
 from essence.tasks.desk import Desk
 from essence.tasks.records import Answer, stamp, task_json, task_rows
 from essence.tasks.refusals import Code, Refusal, unknown
-from essence.tasks.tables import tasks
+from essence.tasks.tables import relationships, tasks
 
-_LOCKED = task_rows().where(tasks.c.id == bindparam("p_id", type_=BigInteger)).with_for_update(of=tasks)
+_IS_PART = select(literal_column("1")).where(relationships.c.child_task_id == tasks.c.id).correlate(tasks).exists()
+_LOCKED = (
+    task_rows()
+    .add_columns(_IS_PART.label("is_part"))
+    .where(tasks.c.id == bindparam("p_id", type_=BigInteger))
+    .with_for_update(of=tasks)
+)
 
 
 def claim_next(desk: Desk, asked: ClaimNext) -> Answer:
@@ -111,7 +117,7 @@ def reap(desk: Desk) -> int:
 
 
 def lock(desk: Desk, task_id: int) -> Row[Any]:
-    """A task, which nobody else can change until this transaction ends.
+    """A task, which nobody else can change until this transaction ends, and `is_part`: others may depend on it.
 
     Raises:
         Refusal: `not_found`.

@@ -13,7 +13,7 @@ _FILE = r"(?:\bfile\b|\b[\w-]+\.(?:txt|md|csv|json)\b)"
 _TABLE: dict[str, tuple[str, ...]] = {
     "schedule": (
         rf"\bevery (?:single |other )?(?:day|morning|evening|night|week|weekday|hour|month|\d+ \w+|{_DAYS})\b",
-        r"\b(?:daily|weekly|hourly) (?:reminder|at|on)\b",
+        r"\b(?:remind\w*|alarm)\b.{0,30}\b(?:daily|weekly|hourly)\b|\b(?:daily|weekly|hourly) (?:reminder|at|on)\b",
         r"\bon weekdays\b",
     ),
     "remind": (
@@ -21,6 +21,7 @@ _TABLE: dict[str, tuple[str, ...]] = {
         r"\breminder (?:for|to|at|in)\b",
         r"\b(?:set|start)\b.{0,30}\b(?:timer|alarm|reminder)\b",
         r"\b(?:timer|alarm) (?:for|in|at)\b",
+        r"\b(?:timer|alarm)\b.{0,30}\b(?:\d+|an?|one|two|three|four|five|ten|fifteen|twenty|half)\b.{0,6}\b(?:min|hour|sec)",
         r"\bwake me\b",
         r"\b\d+[ -](?:second|minute|hour) timer\b",
         r"\btell me in\b",
@@ -40,6 +41,8 @@ _TABLE: dict[str, tuple[str, ...]] = {
         r"\b(?:what|where|when) did i\b(?!.{0,10}\b(?:say|talk))",
         r"\bwhat (?:did|have) i (?:tell|told|ask)\b.{0,20}\bremember\b",
         r"\bwhat (?:have|did) i (?:told|tell) you\b",
+        r"\bwhat did i (?:say|tell you) about\b",
+        r"\b(?:do|am|did) i (?:have|own|like|prefer|allergic)\b.*\?",
         r"\b(?:list|show|tell me)\b.{0,30}\b(?:memories|remember|know about me)\b",
     ),
     "correct_memory": (r"\b(?:correct|change|update)\b.{0,30}\b(?:memory|remember|note)\b",),
@@ -69,7 +72,7 @@ _LOOKS = tuple((name, re.compile(look, re.IGNORECASE | re.DOTALL)) for name, loo
 _RULES_OUT = {
     "schedule": {"remind"},
     "cancel_reminder": {"remind", "forget", "schedule"},
-    "reminders": {"remind"},
+    "reminders": {"remind", "recall"},
     "recall": {"remember", "search_conversations"},
     "forget": {"remember", "recall"},
     "remind": {"remember", "forget"},

@@ -2,9 +2,9 @@
 
 A model can be talked into anything by a text that it reads, so what it asks for is judged without it:
 
-- What changes nothing is allowed.
-- Only words that the owner themselves typed or spoke authorize a change. A message that was passed on, a guest's, or a
-  task that is nobody's message authorizes none.
+- Tools are the owner's: a guest's message, or a task that is nobody's message, may use none that shows or changes
+  anything of theirs. For the owner, what changes nothing is allowed.
+- Only words that the owner themselves typed or spoke authorize a change. A message that was passed on authorizes none.
 - As long as the model has read nothing but the owner's words, June's own and what the owner made her keep, a change is
   theirs. Once others' words are in its sight (a quote, a page, a file, another tool's text), a change is done unasked
   only where the owner's words call for this very tool and every word of the arguments is theirs; else they are asked.
@@ -42,7 +42,7 @@ class Gate:
             job: For whom.
             tainted: The model has read words of others.
         """
-        if tool.effect == "none":
+        if tool.public or (tool.effect == "none" and job.owner):
             return "allowed"
         if not job.words or job.request is None:
             return "refused"

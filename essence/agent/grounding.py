@@ -3,6 +3,7 @@
 A model of half a billion parameters finds the words for a tool's arguments in most messages, and in the rest it takes
 them from an example or from nowhere. In the messages that the first look knows, all that is needed is in the owner's
 own words, so an argument with other words in it is dropped for the whole message, which the tools can read as well.
+A time is read out of the message without what is to be said then: small models drop half of "on Friday at 9".
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import json
 import re
 from collections.abc import Sequence
 
+from essence.agent.first_look import asked_for
 from essence.agent.tools.tool import AnyTool
+from essence.agent.when import names_a_time
 from essence.dialogue import ToolCall
 
 _WORD = re.compile(r"\w+")
@@ -30,7 +33,16 @@ def grounded(call: ToolCall, words: str) -> ToolCall:
         name: words if isinstance(value, str) and not _words(value) <= said else value
         for name, value in arguments.items()
     }
+    if "when" in kept:
+        kept["when"] = _time_in(words, str(kept.get("text", ""))) or kept["when"]
     return ToolCall(call.call_id, call.name, json.dumps(kept, ensure_ascii=False))
+
+
+def _time_in(words: str, said_then: str) -> str:
+    """The words around what is to be said, where they name a time or how often."""
+    rest = words.casefold().replace(said_then.casefold(), " ") if said_then and said_then != words else words
+    rest = " ".join(rest.split())
+    return rest if names_a_time(rest) or "schedule" in asked_for(rest) else ""
 
 
 def drafted(tools: Sequence[AnyTool], words: str) -> ToolCall | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from essence.agent.job import Job
 from essence.dialogue import Turn
+from essence.work import Memory
 
 TOOL_RULES = (
     "You can use tools. Say that something is done only after the tool that does it has answered that it is. "
@@ -35,12 +36,21 @@ def history(system: str, earlier: Sequence[Turn], asked: Turn, *, likely: frozen
     return [Turn("system", f"{system} {TOOL_RULES}"), *earlier, asked]
 
 
-def question(job: Job, now: datetime, *, likely: frozenset[str] | None) -> Turn:
-    """What is to be answered, with what is needed to understand it. `now`: in the owner's time zone."""
-    moment = f"(It is {now:%A, %Y-%m-%d %H:%M}, {now.tzinfo}.)"
-    if likely is None or (not likely and _TIME.search(job.words)):
-        return Turn("user", f"{moment}\n{asked(job)}")
-    return Turn("user", f"{asked(job)}\n(Use {' or '.join(sorted(likely))}.)" if likely else asked(job))
+def question(job: Job, now: datetime, known: Sequence[Memory], *, likely: frozenset[str] | None) -> Turn:
+    """What is to be answered, with what is needed to understand it.
+
+    Args:
+        job: The task.
+        now: In the owner's time zone.
+        known: What the owner told June that may have to do with it.
+        likely: As in `history`.
+    """
+    if likely:
+        return Turn("user", f"{asked(job)}\n(Use {' or '.join(sorted(likely))}.)")
+    lines = [f"(I told you before: {memory.text})" for memory in known]
+    if likely is None or _TIME.search(job.words):
+        lines.append(f"(It is {now:%A, %Y-%m-%d %H:%M}, {now.tzinfo}.)")
+    return Turn("user", "\n".join([*lines, asked(job)]))
 
 
 def asked(job: Job) -> str:

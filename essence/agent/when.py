@@ -47,7 +47,8 @@ _ISO = re.compile(r"\b(\d{4}-\d\d-\d\d)(?:[t ](\d\d:\d\d(?::\d\d)?)(z|[+-]\d\d:?
 _CLOCK = re.compile(
     r"\b(?P<hour>[01]?\d|2[0-3])[:.](?P<minute>[0-5]\d)\s*(?P<half>[ap]\.?m\b\.?)?"
     r"|\b(?P<hour2>1[0-2]|0?[1-9])\s*(?P<half2>[ap]\.?m\b\.?)"
-    r"|\b(?:at|by|around) (?P<hour3>[01]?\d|2[0-3])\b(?:\s*(?P<half3>[ap]\.?m\b\.?)|(?![:.]?\d| (?:min|hour|sec|day)))"
+    r"|\b(?:at|by|around|for) (?P<hour3>[01]?\d|2[0-3])\b"
+    r"(?:\s*(?P<half3>[ap]\.?m\b\.?)|(?![:.]?\d| (?:min|hour|sec|day)))"
     r"|\b(?P<hour4>1[0-2]|[1-9]) o'?clock\b"
 )
 _NAMED = (("midnight", time(0)), ("noon", time(12)), ("midday", time(12)))

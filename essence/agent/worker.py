@@ -32,12 +32,13 @@ from essence.agent.messengers import Messengers
 from essence.agent.progress import Progress
 from essence.agent.prompt import OTHERS_WROTE, asked, history, question
 from essence.agent.toolbox import Toolbox
+from essence.agent.tools.memory import matching
 from essence.agent.tools.tool import AnyTool, Kind
 from essence.agent.watched import watched
 from essence.dialogue import Turn
 from essence.errors import Conflict, InvalidInput, JuneError, NotAllowed, NotFound
 from essence.ports import LanguageModel, Store, TaskBoard
-from essence.work import ANSWER, STOPPED, TaskClaim
+from essence.work import ANSWER, STOPPED, Memory, TaskClaim
 
 STOP_EVERY_S = 1.0
 """How often a worker looks whether its owner has stopped it."""
@@ -49,6 +50,10 @@ class Stopped(Exception):
 
 _BOARD_PAUSE_S = 0.5
 """Between two tries to tell the board something."""
+
+
+KNOWN_MAX = 5
+"""Memories that a model is shown unasked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,12 +224,20 @@ class Worker:
         before = await self._earlier(job)
         toolbox.tainted |= before.tainted
         likely = asked_for(job.words) & toolbox.names if self._manners.likely_only else None
-        asked_now = question(job, house.now().astimezone(self._manners.zone), likely=likely)
+        now = house.now().astimezone(self._manners.zone)
+        asked_now = question(job, now, await self._known(job), likely=likely)
         turns = history(self._manners.system_prompt, before.turns, asked_now, likely=likely)
         answer = await self._loop.answer(job, turns, toolbox, recorded, likely=likely)
         await self._remember_turns(job, answer, tainted=any(result.foreign for result in toolbox.results))
         proven, changed = _proven(toolbox)
         return evidence.marked(answer) if evidence.unproven(answer, proven, changed=changed) else answer
+
+    async def _known(self, job: Job) -> Sequence[Memory]:
+        """What the owner told June that shares words with the message."""
+        if job.request is None or not job.words:
+            return ()
+        known = await self._house.store.memories.all(job.request.address.platform, job.request.person_id)
+        return matching(known, job.words)[-KNOWN_MAX:]
 
     async def _earlier(self, job: Job) -> Earlier:
         if job.request is None:

@@ -88,4 +88,4 @@ def _call(name: str, **arguments: str) -> Answer:
 def _words(body: Body) -> str:
     """The last message of a person, without what June put around it."""
     asked = next(message["content"] for message in reversed(body["messages"]) if message["role"] == "user")
-    return "\n".join(line for line in str(asked).splitlines() if not line.startswith("(It is "))
+    return "\n".join(line for line in str(asked).splitlines() if not line.startswith(("(It is ", "(I told you before")))

@@ -243,3 +243,17 @@ async def test_several_agents_answer_each_message_once(here: World):
 
     await asyncio.gather(*map(drain, workers))
     assert sorted(sent.key for sent in here.answers) == sorted(f"telegram:7:{number}:answer" for number in range(40))
+
+
+async def test_what_the_owner_told_before_is_shown_where_it_has_to_do_with_the_message(here: World):
+    for number, text in enumerate(("My sister is called Clara.", "The bike is blue.")):
+        await here.store.memories.remember("telegram", "1", text, key=str(number))
+    worker = here.worker_with(model := Script("She is your sister."))
+    await here.ask("Who is Clara?")
+    await worker.work_once()
+    shown = model.seen[0][-1].text
+    assert "Clara." in shown
+    assert "bike" not in shown
+    await here.ask("Who is Clara?", message_id="11", person_id="2")
+    await worker.work_once()
+    assert "called" not in model.seen[1][-1].text

@@ -53,7 +53,7 @@ def board_tools(board: TaskBoard) -> tuple[AnyTool, ...]:
         Tool("follow_up", "Put a task on the task board that is to be done later.", *typed(Step), follow_up,
              effect="change", proves=frozenset({"task"})),
         Tool("note", "Write into this task's history what was found or decided. The owner is not told.", *typed(Note),
-             note),
+             note, public=True),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from essence.work import Memory
 _REMEMBER = 'Keep a fact for good. "Remember that my car is red" is {"text": "My car is red."}'
 _RECALL = 'Look up what the owner told before. "What color is my car?" is {"about": "color of my car"}'
 _FORGET = 'Delete a remembered fact. "Forget what I said about Bob" is {"which": "Bob"}'
-_WORD = re.compile(r"\w{2,}")
+_WORD = re.compile(r"\d+|\w{3,}")
 _EMPTY_WORDS = frozenset(
     _WORD.findall(
         "about and are did do does everything for from has have he her his how is it its know me my of on our she that "

@@ -95,7 +95,7 @@ class _Clockwork:
     async def schedule(self, call: Call, wanted: Schedule) -> str:
         rule = rule_of(wanted.when)
         kept = await self._add(call, wanted.text, next_time(rule, self._zone, self._now()), rule, works=wanted.work)
-        return f"Reminder {kept.reminder_id} is set, first for {self._shown(kept.due_at)}: {kept.text} ({wanted.when})"
+        return f"Reminder {kept.reminder_id} is set, first for {self._shown(kept.due_at)} and then on: {kept.text}"
 
     async def _add(self, call: Call, text: str, due_at: datetime, rule: str, *, works: bool) -> Reminder:
         request = call.request

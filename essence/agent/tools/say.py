@@ -24,4 +24,4 @@ def say_tool(say: Callable[[str], Awaitable[None]]) -> AnyTool:
 
     schema, parse = typed(Say)
     description = "Tell the owner how the work gets on, when it takes long. Not for the answer itself."
-    return Tool("say", description, schema, parse, run)
+    return Tool("say", description, schema, parse, run, public=True)

@@ -63,6 +63,8 @@ class Tool(Generic[A]):
     run: Callable[[Call, A], Awaitable[str]]
     """Does it and returns what the model reads. Raises JuneError where it failed."""
     effect: Effect = "none"
+    public: bool = False
+    """Shows and changes nothing that is the owner's: anybody's task may use it."""
     proves: frozenset[Kind] = frozenset()
     """What an answer may claim after it succeeded."""
     foreign: bool = False

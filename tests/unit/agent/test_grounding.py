@@ -16,11 +16,28 @@ def arguments(text: str) -> dict[str, object]:
 
 
 def test_the_owner_s_words_stay():
-    assert arguments('{"when": "In 10 minutes", "text": "stretch"}') == {"when": "In 10 minutes", "text": "stretch"}
+    assert arguments('{"about": "To stretch", "text": "stretch"}') == {"about": "To stretch", "text": "stretch"}
 
 
 def test_other_words_are_replaced_by_all_of_the_owner_s():
-    assert arguments('{"when": "in 5 minutes", "text": "stretch"}') == {"when": WORDS, "text": "stretch"}
+    assert arguments('{"about": "to run", "text": "stretch"}') == {"about": WORDS, "text": "stretch"}
+
+
+def test_a_time_is_read_from_the_words_around_what_is_to_be_said():
+    for when in ("in 5 minutes", "10 minutes", "stretch"):
+        found = arguments(json.dumps({"when": when, "text": "stretch"}))
+        assert found == {"when": "remind me in 10 minutes to", "text": "stretch"}
+
+
+def test_a_time_within_what_is_to_be_said_is_none_of_the_reminder_s():
+    words = "Remind me at 5 to prepare the meeting at 7"
+    call = ToolCall("c", "remind", '{"when": "at 7", "text": "prepare the meeting at 7"}')
+    assert json.loads(grounded(call, words).arguments)["when"] == "remind me at 5 to"
+
+
+def test_where_the_owner_names_no_time_the_model_s_stays():
+    call = ToolCall("c", "remind", '{"when": "to stretch", "text": "stretch"}')
+    assert json.loads(grounded(call, "Remind me to stretch").arguments)["when"] == "to stretch"
 
 
 def test_what_is_no_text_stays():

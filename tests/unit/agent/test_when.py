@@ -39,6 +39,8 @@ NOW = datetime(2026, 11, 25, 10, 4, tzinfo=BERLIN)  # a Wednesday
         ("at 09:30", "11-26 09:30"),
         ("12 pm", "11-25 12:00"),
         ("12 am", "11-26 00:00"),
+        ("an alarm for 7 tomorrow morning", "11-26 07:00"),
+        ("every Friday at 6 pm", "11-27 18:00"),
         ("noon", "11-25 12:00"),
         ("midnight", "11-26 00:00"),
         ("tonight", "11-25 20:00"),

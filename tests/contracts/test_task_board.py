@@ -11,6 +11,7 @@ import pytest
 
 from essence.config import TaskBoards
 from essence.errors import Conflict, InvalidInput, NotFound
+from essence.fakes.board import MemoryBoard
 from essence.ports import TaskBoard
 from essence.tasks.board import open_own
 from essence.tasks.near import NearBoard
@@ -70,7 +71,15 @@ async def far_at_junes_own(url: str) -> AsyncIterator[World]:
         yield World(board, other, pass_s)
 
 
+@asynccontextmanager
+async def fake(url: str) -> AsyncIterator[World]:
+    clock = HandClock()
+    board = MemoryBoard(now=lambda: clock.wall)
+    yield World(board, board.elsewhere(), clock.pass_s)
+
+
 PLAYERS = [
+    Player("fake", fake, "memory"),
     Player("near-memory", near_in_one_process, "memory"),
     Player("near-sqlite", near_in_two_processes, "sqlite"),
     Player("near-postgresql", near_in_two_processes, "postgresql"),

@@ -2,10 +2,14 @@
 
 # ruff: noqa: F401 - imported so that it is there
 import alembic.command
+import httpcore
+import httpcore2
+import truststore
 
 import essence.engines.llm.openai_model
 import essence.engines.table
 import essence.fakes.by_url
+import essence.resilience
 import essence.services.agent
 import essence.services.chatting
 import essence.services.discord.channel

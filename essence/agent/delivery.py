@@ -35,7 +35,7 @@ class Delivery:
         ends, tries = loop.time() + self._patience_s, 0
         while True:
             try:
-                return await self._once(job.request, text)
+                return await self._once(job, job.request, text)
             except JuneError as error:
                 pause_s = _PAUSE_S[min(tries, len(_PAUSE_S) - 1)]
                 if not (error.retryable or isinstance(error, ConfigError)) or loop.time() + pause_s > ends:
@@ -44,13 +44,13 @@ class Delivery:
                 tries += 1
                 await asyncio.sleep(pause_s)
 
-    async def _once(self, request: Request, text: str) -> tuple[Receipt, ...]:
+    async def _once(self, job: Job, request: Request, text: str) -> tuple[Receipt, ...]:
         chosen = await self._conversations.preferences(request.address.platform, request.person_id)
         spoken = request.spoken if chosen.answer == "auto" else chosen.answer != "text"
         return await self._messengers.to(request.address).send(
             request.address,
             text,
-            key=f"{request.key}:answer",
+            key=f"{job.key}:answer",
             speak=spoken,
             language=chosen.language or request.language,
             reply_to_id=request.reply_to_id,

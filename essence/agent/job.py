@@ -26,14 +26,16 @@ class Job:
     """The message that is to be answered; None where nobody waits for an answer."""
     owner: bool
     """The message is from one whose June this is."""
+    round: int = 0
+    """How often the task failed and a person said that it is to be tried again."""
 
     @property
     def key(self) -> str:
-        """Of the task's steps: the same for each attempt, whoever makes it."""
-        if self.request is not None:
-            return self.request.key
+        """Of the task's steps: the same for each attempt, whoever makes it, until the task has failed."""
         task = self.claim.task
-        return f"task:{task.task_id}:{task.created_at.astimezone(UTC).isoformat()}"
+        made_at = task.created_at.astimezone(UTC).isoformat()
+        key = f"task:{task.task_id}:{made_at}" if self.request is None else self.request.key
+        return f"{key}~{self.round}" if self.round else key
 
     @property
     def person(self) -> str:

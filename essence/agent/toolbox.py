@@ -14,7 +14,7 @@ from essence.agent.gate import Gate, is_tainted
 from essence.agent.job import Job
 from essence.agent.tools.tool import AnyTool, Call
 from essence.dialogue import ToolCall, ToolSpec
-from essence.errors import InvalidInput, JuneError
+from essence.errors import Conflict, InvalidInput, JuneError
 from essence.ports import Journal
 from essence.work import Choice, Cost
 
@@ -75,7 +75,8 @@ class Toolbox:
             recorded: The task's steps by name, as an earlier attempt left them.
 
         Raises:
-            GivesUp: Never by a tool's failure: that is a result, which the model reads.
+            Conflict: The claim was lost.
+            JuneError: The owner can't be asked, or the step can't be recorded. A tool's failure is a result.
         """
         if (done := recorded.get(f"done:{step}")) is not None:
             result = Result(**json.loads(done))
@@ -116,6 +117,8 @@ class Toolbox:
         began = monotonic()
         try:
             text, ok = await tool.run(call, arguments), True
+        except Conflict:
+            raise
         except JuneError as error:
             text, ok = f"Failed: {error}", False
         return Result(

@@ -12,7 +12,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import NoReturn
@@ -52,6 +52,8 @@ _BOARD_PAUSE_S = 0.5
 """Between two tries to tell the board something."""
 
 
+FAILED = "failed"
+"""Name of the last step of a task that failed."""
 KNOWN_MAX = 5
 """Memories that a model is shown unasked."""
 
@@ -180,13 +182,14 @@ class Worker:
         except InvalidInput as error:
             await self._house.board.fail(claim, str(error))
             return
-        recorded = dict(await self._house.store.journal.steps(job.key))
+        while FAILED in (recorded := dict(await self._house.store.journal.steps(job.key))):
+            job = replace(job, round=job.round + 1)
         if (answer := recorded.get(ANSWER)) is None:
             try:
                 async with watched(self._listen_for_stop(job)):
                     answer = await self._answer(job, recorded)
             except Stopped:
-                await self._house.board.fail(claim, "Its owner stopped it.")
+                await self._fail(job, "Its owner stopped it.")
                 return
             await self._record(job, ANSWER, answer)
         await self._conclude(job, json.loads(answer), delivered="delivered" in recorded)
@@ -264,12 +267,18 @@ class Worker:
             try:
                 receipts = await self._delivery.send(job, text)
             except (NotAllowed, NotFound, InvalidInput) as error:
-                why = f"The answer can't be delivered: {error}"
-                await _told(lambda: board.fail(job.claim, why), lease_s)
+                await self._fail(job, f"The answer can't be delivered: {error}")
                 return
             await self._record(job, "delivered", json.dumps([receipt.message_id for receipt in receipts]))
-        end = board.fail if failed else board.complete
-        await _told(lambda: end(job.claim, text), lease_s)
+        if failed:
+            await self._fail(job, text)
+        else:
+            await _told(lambda: board.complete(job.claim, text), lease_s)
+
+    async def _fail(self, job: Job, why: str) -> None:
+        """End the task as failed; what is recorded of it counts no more, should somebody want it tried again."""
+        await _told(lambda: self._house.board.fail(job.claim, why), self._manners.lease_s)
+        await self._record(job, FAILED, why)
 
     async def _record(self, job: Job, step: str, text: str) -> None:
         await self._house.store.journal.record(job.key, step, text, person=job.person)

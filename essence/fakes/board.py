@@ -151,6 +151,11 @@ class MemoryBoard:
         self._note(entry, claim.agent_id, "blocker", why)
         self._end(entry, "dead", why)
 
+    def revive(self, task_id: str) -> None:
+        """A person says that a dead task is to be tried again."""
+        entry = self._entry(task_id)
+        entry.attempts, entry.task = 0, replace(entry.task, status="available")
+
     async def read(self, task_id: str) -> Task:
         entry = self._entry(task_id)
         return replace(entry.task, updates=tuple(entry.updates))

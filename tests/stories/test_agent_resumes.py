@@ -5,7 +5,7 @@ import json
 import pytest
 
 from essence.agent.tools.tool import Arguments, Tool, typed
-from essence.errors import TooSlow, Unreachable
+from essence.errors import EngineError, TooSlow, Unreachable
 from essence.fakes.messenger import MemoryMessenger
 from essence.ports import Journal
 from tests.agent_house import Script, World, call, world
@@ -112,6 +112,30 @@ async def test_a_platform_that_is_away_for_long_costs_no_second_answer(here: Wor
     while not here.answers:
         await worker.work_once()
     assert (here.answer, len(model.seen)) == ("Paris.", 1)
+
+
+async def test_a_task_that_failed_is_worked_on_anew_when_somebody_wants_it_tried_again(here: World):
+    task_id = await here.ask()
+    for reply in (EngineError("The model broke."), EngineError("It broke again."), "Paris."):
+        here.board.revive(task_id)
+        await here.worker(reply).work_once()
+    assert [sent.text for sent in here.messenger.sent] == ["⚠️ The model broke.", "⚠️ It broke again.", "Paris."]
+    assert (await here.task_of(task_id)).status == "complete"
+
+
+async def test_a_tool_that_finds_the_claim_lost_ends_the_work(here: World):
+    await here.ask("How is it going?")
+
+    class Stolen(Script):
+        async def reply(self, history, *, tools=()):
+            here.clock.forward(seconds=61)
+            await here.board.elsewhere().claim("another", lease_s=60)
+            async for event in super().reply(history, tools=tools):
+                yield event
+
+    await here.worker_with(model := Stolen(call("say", text="Well."), "Fine.")).work_once()
+    assert here.messenger.sent == []
+    assert len(model.seen) == 1
 
 
 async def test_an_answer_that_was_delivered_is_not_delivered_again(here: World):

@@ -41,6 +41,7 @@ COMMANDS = {
     "message-api-key": "let other services tell people something through the Message API",
     "link": "tell June that two accounts are one person's",
     "create-user-interaction-task": "put a person's message on the task board, and print the task as JSON",
+    "tasks": "see and change what is on June's task board",
     "history": "show, export or delete what June keeps of a conversation or a person",
     "engines": "list what can be used here, and what each of the others lacks",
     "download-models": "fetch model files, checked by SHA-256",

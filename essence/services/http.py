@@ -18,6 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from essence import __version__, observe
 from essence.errors import ConfigError
 
+_HEALTH_PATHS = ("/health", "/metrics")
+
 
 class State(StrEnum):
     """What a service is doing; READY is the only one in which its work can be done."""
@@ -65,9 +67,8 @@ class HttpServer:
         self._state = State.LOADING
         self._reasons: Callable[[], Sequence[str]] = tuple
         self._api = Api()
-        self._app = _health_app(name, self)
-        if has_api:
-            self._app.mount("/", self._api)
+        health = _health_app(name, self)
+        self._app: ASGIApp = _OwnPaths(health, self._api) if has_api else health
         self._server: _Uvicorn | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -123,6 +124,17 @@ class HttpServer:
         if self._server is not None and self._task is not None:
             self._server.should_exit = True
             await self._task
+
+
+class _OwnPaths:
+    """Hands everything but health and metrics to the service's own API, past a framework's routing."""
+
+    def __init__(self, health: ASGIApp, api: ASGIApp) -> None:
+        self._health, self._api = health, api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        own = scope["type"] != "http" or not scope["path"].startswith(_HEALTH_PATHS)
+        await (self._api if own else self._health)(scope, receive, send)
 
 
 class _Uvicorn(uvicorn.Server):

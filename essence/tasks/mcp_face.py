@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essence import __version__
 from essence.tasks.front import Caller, Front, code_of
+from essence.tasks.hanging_up import until_hung_up
 from essence.tasks.post_face import refuse
 from essence.tasks.registry import TOOLS
 
@@ -39,7 +40,7 @@ async def open_mcp_face(front: Front, body_max_bytes: int) -> AsyncIterator[ASGI
         if not isinstance(caller, Caller):
             return await refuse(send, caller)
         scope[_CALLER] = caller
-        return await manager.handle_request(scope, receive, send)
+        return await until_hung_up(manager.handle_request, scope, receive, send)
 
     async with manager.run():
         yield face

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from essence import __version__
 from essence.tasks.front import STATUS, Caller, Front, code_of, failure
+from essence.tasks.hanging_up import until_hung_up
 from essence.tasks.records import Answer
 from essence.tasks.registry import TOOLS
 
@@ -29,6 +30,9 @@ class PostFace:
         self._body_max_bytes = body_max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await until_hung_up(self._answer, scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = scope["path"].removeprefix(PREFIX)
         if scope["method"] == "GET" and name == "functions":
             return await respond(send, 200, pydantic_core.to_json(functions()))

@@ -182,7 +182,7 @@ class MessageApiClient(Settings):
     )
     message_api_key_file: Path = Field(
         default=Path(platformdirs.user_data_dir("june")) / "message-api.key",
-        description="The key of this machine, made when the Message API starts without any; only its owner can read it.",
+        description="This machine's key, made where the Message API starts without any; only its owner can read it.",
     )
 
 

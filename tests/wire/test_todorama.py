@@ -50,6 +50,19 @@ def started_with(**settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.parametrize("face", ["/mcp", "/mcp/claim_next"])
+def test_nobody_who_was_killed_while_they_waited_for_work_takes_it_along(face):
+    waits = {"agent_id": "killed", "agent_type": "implementation", "wait_s": 60}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "claim_next", "arguments": waits}}
+    with running_service("memory://") as board:
+        accepts = {"Accept": "application/json, text/event-stream"}
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{board.url}{face}", json=call if face == "/mcp" else waits, headers=accepts, timeout=1.0)
+        made = httpx.post(f"{board.url}/mcp/create_task", json=WORK | {"agent_id": "other"}).json()
+        claimed = httpx.post(f"{board.url}/mcp/claim_next", json=waits | {"agent_id": "other", "wait_s": 0}).json()
+    assert claimed["task"]["id"] == made["task_id"]
+
+
 @pytest.mark.parametrize("header", [{}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}, {"X-API-Key": "é"}])
 @pytest.mark.parametrize("path", ["/mcp/query_tasks", "/mcp"])
 def test_without_its_key_nobody_is_let_in(keyed_board, header, path):

@@ -21,7 +21,7 @@ not be known. *Completed*: how often the task was. *Model*: how often it was ask
 which it never is once its answer is kept.
 
 SQLite files; a model that answers with known words. Written by `python -m tests.crash.owner_table`;
-`tests/crash/test_owner_crash.py` holds every run of the tests to half the rows of one service and to some of the others.
+`tests/crash/test_owner_crash.py` holds every run of the tests to a third of the rows of one service and to some others.
 
 | killed | at | with it | message | lost | twice | marked | completed | model |
 |---|---|---|---|---|---|---|---|---|

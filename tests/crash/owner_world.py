@@ -6,8 +6,8 @@ import asyncio
 import os
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,14 +61,12 @@ class OwnersJune:
     def log(self, name: str) -> Path:
         return self._folder / f"{name}.log"
 
-    @contextmanager
-    def all_but(self, *names: str) -> Iterator[None]:
-        """The others, healthy."""
-        with ExitStack() as stack:
-            for name in SERVICES:
-                if name not in names:
-                    stack.enter_context(self.service(name))
-            yield
+    async def start(self, stack: ExitStack, name: str, moment: str = "", others: Sequence[str] = ()) -> Service:
+        """See `service`. The board is waited for: owners of a June without one are answered directly."""
+        service = stack.enter_context(self.service(name, moment, others))
+        if name == "todorama":
+            await self.healthy(name)
+        return service
 
     async def healthy(self, name: str) -> None:
         """Wait until a service says that it is."""
@@ -177,18 +175,18 @@ async def crash(kind: Kind, service: str, moment: str, others: Sequence[str], fo
     """Kill a service, and others with it, at a moment of an owner's message's way; start them again; see what came."""
     killed = (service, *others)
     async with owners_june(folder) as june:
-        with june.all_but(*killed):
-            with ExitStack() as victims:
-                for name in (name for name in SERVICES if name in killed):
-                    process = june.service(name, moment, others) if name == service else june.service(name)
-                    victims.enter_context(process)
-                    if name == service:
-                        victim = process
-                await june.healthy("todorama")
-                await june.say(kind)
-                code = await until_dead(victim)
-                assert code == -9, f"it ended with {code} and was not killed at {moment!r}"
-            with june.all_but(*(name for name in SERVICES if name not in killed)):
-                await june.until_over()
-                await asyncio.sleep(0.5)  # what would come twice comes by now
+        with ExitStack() as living, ExitStack() as doomed:
+            for name in SERVICES:
+                if name == service:
+                    victim = await june.start(doomed, name, moment, others)
+                else:
+                    await june.start(doomed if name in killed else living, name)
+            await june.say(kind)
+            code = await until_dead(victim)
+            assert code == -9, f"it ended with {code} and was not killed at {moment!r}"
+            doomed.close()
+            for name in (name for name in SERVICES if name in killed):
+                await june.start(living, name)
+            await june.until_over()
+            await asyncio.sleep(0.5)  # what would come twice comes by now
         return june.outcome()

@@ -20,7 +20,7 @@ messages that bear 🔁, since the platform's answer to the first request could 
 SQLite store; engines that answer with known words. An answer to "voice" is one text and one voice message; "in parts"
 is an answer of several voice messages, with their words below them and no text beside them, of which no sentence may be
 missing or heard twice. "Written slowly": the model is still writing when the first part is heard. Written by
-`python -m tests.crash.table`; `tests/crash/test_crash.py` holds every run of the tests to it.
+`python -m tests.crash.table`; `tests/crash/test_crash.py` holds every run of the tests to half of it.
 
 | platform | message | killed at | lost | twice | marked | text messages | voice messages |
 |---|---|---|---|---|---|---|---|

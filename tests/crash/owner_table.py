@@ -59,7 +59,7 @@ async def _run() -> None:
     count = len(cases())
     PAGE.write_text(
         f"{HEAD}{rows}\n**Together: {count} cases, {lost} lost, {twice} unmarked duplicates, {once} tasks completed "
-        f"exactly once, {again} times work done again after its answer was kept.**\n"
+        f"exactly once, {again} times work done again\nafter its answer was kept.**\n"
     )
 
 

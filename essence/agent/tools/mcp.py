@@ -150,7 +150,7 @@ class Link:
         except TimeoutError as error:
             await self.close()
             raise TooSlow(f"The MCP server {self.server.name} does not answer.") from error
-        except Exception as error:
+        except Exception as error:  # the SDK raises what its transports do, and those are of several libraries
             await self.close()
             raise Unreachable(f"The MCP server {self.server.name} failed ({error!r:.200}).") from error
 

@@ -20,9 +20,8 @@ from essence.services.http import HttpServer
 from essence.services.message_api import access
 from essence.services.message_api.api import message_api
 from essence.services.message_api.handover import Handover
+from essence.services.upkeep import prune_daily
 from essence.store import open_store
-
-PRUNE_EVERY_S = 3600.0
 
 
 def run() -> int:
@@ -65,7 +64,7 @@ async def running(settings: config.MessageApiService) -> AsyncIterator[ASGIApp]:
         urls = _urls(settings)
         handovers = [await _handover(stack, store, settings, *one) for one in urls.items()]
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        work = [tasks.create_task(one) for one in (_prune(store), *(handover.run() for handover in handovers))]
+        work = [tasks.create_task(one) for one in (prune_daily(store), *(handover.run() for handover in handovers))]
         try:
             yield message_api(store, callers, frozenset(urls))
         finally:
@@ -85,12 +84,3 @@ async def _handover(
     messenger = await stack.enter_async_context(open_messenger(url))
     worker_id = settings.message_api_worker_id or f"message-api@{socket.gethostname()}"
     return Handover(store.messages, messenger, platform, worker_id=f"{worker_id}/{platform}")
-
-
-async def _prune(store: Store) -> None:
-    while True:
-        try:
-            await store.prune()
-        except JuneError as error:
-            observe.logger().error("prune_failed", code=error.code, error=str(error))
-        await asyncio.sleep(PRUNE_EVERY_S)

@@ -13,7 +13,7 @@ from essence.chat.access import Access
 from essence.chat.courier import Courier
 from essence.chat.delegation import Delegation, Rule
 from essence.chat.dispatcher import Dispatcher
-from essence.chat.exchange import House
+from essence.chat.house import House
 from essence.chat.intake import Intake
 from essence.chat.messenger import ChatMessenger
 from essence.chat.notices import Notices

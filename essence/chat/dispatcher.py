@@ -6,7 +6,8 @@ import asyncio
 from datetime import UTC, datetime
 
 from essence import observe
-from essence.chat.exchange import Exchange, House
+from essence.chat.exchange import Exchange
+from essence.chat.house import House
 from essence.chat.patience import reachable_for, with_patience
 from essence.dialogue import Address, Claim
 from essence.errors import Conflict, EngineError, JuneError, StoreError, TooSlow

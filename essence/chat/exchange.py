@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from essence import observe
-from essence.chat.courier import Courier
-from essence.chat.delegation import Delegation
 from essence.chat.events import AudioPart, Event, VoiceFailed, Written
-from essence.chat.language import LanguageState, decide, language_name, of_text
+from essence.chat.hearing import Hearing
+from essence.chat.house import House
+from essence.chat.language import LanguageState, language_name
 from essence.chat.live_text import LiveText
-from essence.chat.notices import Notices
-from essence.chat.patience import reachable_for, with_patience
+from essence.chat.minutes import Minutes, with_context
+from essence.chat.patience import reachable_for
 from essence.chat.pipeline import Pipeline
 from essence.chat.reasoning import without_reasoning
 from essence.chat.rendering import rendered
 from essence.chat.timings import Stopwatch
 from essence.chat.voices import Voices
-from essence.config import ChatSettings
-from essence.dialogue import AnswerForm, Claim, Message, Outcome, Preferences, Reply, TextDelta, Transcript, Turn
+from essence.dialogue import AnswerForm, Claim, Outcome, Preferences, Reply, TextDelta, Transcript, Turn
 from essence.errors import EmptyAnswer, JuneError
-from essence.ports import Channel, Store
 from essence.work import Request
 
 SIGN_AFTER_S = 0.25
@@ -41,22 +39,6 @@ STOPPED = " …"
 BELOW = "⬇️"
 """What becomes of "still working on it" where the answer is spoken alone, or is the agent's."""
 GO_ON = "Your answer was broken off there. Go on exactly where it stopped, and repeat nothing of it."
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What all exchanges of one channel share."""
-
-    store: Store
-    channel: Channel
-    courier: Courier
-    notices: Notices
-    pipeline: Callable[[], Awaitable[Pipeline]]
-    """Waits until the engines are loaded."""
-    settings: ChatSettings
-    system_prompt: str
-    delegation: Delegation | None = None
-    """The way to the task board; None: nobody's messages become tasks."""
 
 
 class Exchange:
@@ -70,13 +52,13 @@ class Exchange:
         self._preferences = Preferences()
         self._text = ""
         self._tells_text = False
-        self._heard = self._written = self._made = self._delivered = self._is_slow = self._is_agents = False
+        self._written = self._made = self._delivered = self._is_slow = self._is_agents = False
         self._heard_of_all = ""
         self._no_voice: JuneError | None = None
         self._outcome: Outcome = "answered"
-        self._confidence = 1.0 if self._message.sound is None else 0.0  # 0 where an attempt that died heard it
-        self._language: str | None = None
-        self._languages = LanguageState.from_record(_record(claim).get("language", {}))
+        languages = LanguageState.from_record(_record(claim).get("language", {}))
+        self._minutes = Minutes(house.store.conversations, claim.message)
+        self._hearing = Hearing(house, claim.message, self._minutes, self._stopwatch, languages, self._hears)
 
     @property
     def begun(self) -> bool:
@@ -147,7 +129,7 @@ class Exchange:
 
     def _as_record(self) -> str:
         """What the next message of this conversation needs, and `/why` tells."""
-        return json.dumps({"timings": asdict(self._stopwatch.timings), "language": self._languages.as_record()})
+        return json.dumps({"timings": asdict(self._stopwatch.timings), "language": self._hearing.languages.as_record()})
 
     async def _take_back(self) -> None:
         outbox = self._house.store.outbox
@@ -221,7 +203,8 @@ class Exchange:
         pipeline = await self._house.pipeline()
         self._stopwatch.reach("waited")
         self._is_agents = self._is_agents or await self._was_handed_over()
-        if not self._is_agents and (known := await self._turn(f"{key}:answered")):
+        again = self._claim.attempt > 1
+        if not self._is_agents and (again or self._hearing.done) and (known := await self._minutes.kept("answered")):
             await self._repeat(pipeline, known)
         elif (question := await self._question(pipeline)) is None:
             await self._say("I heard no speech in your message.", "e0")
@@ -234,51 +217,9 @@ class Exchange:
         self._delivered = True
         self._stopwatch.delivered()
 
-    async def _turn(self, key: str) -> str:
-        """What an earlier attempt kept under this key; empty if none did."""
-        if self._claim.attempt == 1 and not self._heard:
-            return ""
-        turns = await self._house.store.conversations.said(key)
-        return turns[-1].text if turns else ""
-
     async def _question(self, pipeline: Pipeline) -> str | None:
-        """What the message asks; None where nobody spoke."""
-        message = self._message
-        if message.sound is None:
-            if self._wants_voice:
-                self._language = self._language_of(message.text)
-            return _with_context(message, message.text)
-        if asked := await self._turn(f"{message.key}:asked"):
-            self._language = self._language_of(asked)
-            return asked
-        note = await self._house.channel.fetch(message.sound, max_bytes=self._house.settings.chat_max_file_bytes)
-        self._stopwatch.reach("fetched")
-        transcript = await self._hear(pipeline, note)
-        if not transcript.speech:
-            return None
-        self._confidence = transcript.confidence
-        question = _with_context(message, " ".join(filter(None, (transcript.text, message.text))))
-        await self._keep(Turn("user", question), name="asked")
-        self._heard = True
-        return question
-
-    def _language_of(self, text: str) -> str:
-        return self._preferences.language or of_text(text, self._languages, hint=self._message.sender.language)
-
-    async def _hear(self, pipeline: Pipeline, note: bytes) -> Transcript:
-        """The note's transcript, heard again where its language was taken for another one."""
-        chosen = self._preferences.language
-        transcript = await pipeline.hear(note, language=chosen, stopwatch=self._stopwatch, progress=self._hears)
-        if not transcript.speech:
-            return transcript
-        decision = decide(self._languages, transcript, chosen=chosen)
-        self._language = decision.language
-        if chosen is None:
-            self._languages = decision.state
-        if decision.hear_again_in is None:
-            return transcript
-        again = await pipeline.hear(note, language=decision.hear_again_in, stopwatch=self._stopwatch)
-        return again if again.speech else transcript
+        again, chosen = self._claim.attempt > 1, self._preferences.language
+        return await self._hearing.question(pipeline, chosen, spoken=self._wants_voice, again=again)
 
     async def _was_handed_over(self) -> bool:
         """Whether an earlier attempt may have handed it over: then the answer in the history is the agent's."""
@@ -288,7 +229,7 @@ class Exchange:
     async def _is_handed_over(self, question: str) -> bool:
         """Whether this is the agent's to answer, and the task board has it."""
         message, delegation = self._message, self._house.delegation
-        words = question.removeprefix(_with_context(message, ""))
+        words = question.removeprefix(with_context(message, ""))
         if delegation is None or not (self._is_agents or delegation.takes(message, words)):
             return False
         self._is_agents = True
@@ -300,15 +241,15 @@ class Exchange:
             words,
             name=message.sender.name,
             spoken=self._wants_voice,
-            language=self._language,
-            confidence=self._confidence,
+            language=self._hearing.language,
+            confidence=self._hearing.confidence,
             forwarded=message.forwarded,
             quoted=message.quoted,
         )
         self._is_agents = await delegation.hand_over(message, request)
         if not self._is_agents:
             return False
-        await self._keep(Turn("user", question), name="asked")
+        await self._minutes.keep(Turn("user", question), name="asked")
         return True
 
     async def _think(self, pipeline: Pipeline, question: str) -> None:
@@ -321,7 +262,7 @@ class Exchange:
         events = pipeline.answer_text(
             ask,
             history,
-            language=self._language,
+            language=self._hearing.language,
             voice=self._preferences.voice,
             spoken=self._wants_voice,
             stopwatch=self._stopwatch,
@@ -332,15 +273,16 @@ class Exchange:
     async def _keep_answer(self, text: str) -> None:
         """Add the answer to the history, with its question where that is not there yet."""
         message = self._message
-        asked = () if message.sound is not None else (Turn("user", _with_context(message, message.text)),)
-        await self._keep(*asked, Turn("assistant", text))
+        asked = () if message.sound is not None else (Turn("user", with_context(message, message.text)),)
+        await self._minutes.keep(*asked, Turn("assistant", text), name="answered")
 
     async def _repeat(self, pipeline: Pipeline, answer: str) -> None:
         """Deliver what is left of an answer that an earlier attempt had whole."""
         spoken = self._voices.spoken
-        self._text, self._written, self._language = answer, True, self._language_of(answer)
+        self._text, self._written = answer, True
+        language = self._hearing.language_of(answer, self._preferences.language)
         if self._wants_voice and (rest := answer[len(spoken) :]).strip():
-            await self._tell(pipeline.speak(rest, language=self._language, voice=self._preferences.voice))
+            await self._tell(pipeline.speak(rest, language=language, voice=self._preferences.voice))
         await self._end()
 
     async def _tell(self, events: AsyncGenerator[Event]) -> None:
@@ -395,14 +337,6 @@ class Exchange:
             prompt += f" Answer in {language_name(chosen)}, whatever language the question is in."
         return (Turn("system", prompt), *turns)
 
-    async def _keep(self, *turns: Turn, name: str = "answered") -> None:
-        message, conversations = self._message, self._house.store.conversations
-        await with_patience(
-            lambda: conversations.append(
-                message.address, turns, key=f"{message.key}:{name}", person_id=message.sender.person_id
-            )
-        )
-
     @property
     def _form(self) -> AnswerForm:
         form = self._preferences.answer
@@ -425,13 +359,3 @@ def _record(claim: Claim) -> dict[str, Any]:
     """What was kept of the conversation's last answer."""
     kept: dict[str, Any] = json.loads(claim.record) if claim.record else {}
     return kept
-
-
-def _with_context(message: Message, words: str) -> str:
-    """The words with what they are about, as a model is shown them."""
-    lines = [f"> {line}" for line in message.quoted.splitlines()]
-    if message.forwarded:
-        lines.append("(A message that somebody else wrote and that was passed on:)")
-    if message.unreadable:
-        lines.append(f"(With it came {message.unreadable}, which you can't see.)")
-    return "\n".join([*lines, words]) if lines else words

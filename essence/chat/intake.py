@@ -12,7 +12,7 @@ from essence import observe
 from essence.chat import slash
 from essence.chat.access import Access, Standing
 from essence.chat.dispatcher import Dispatcher
-from essence.chat.exchange import House
+from essence.chat.house import House
 from essence.chat.patience import with_patience
 from essence.chat.quota import Quota, sentence
 from essence.chat.rendering import rendered

@@ -101,11 +101,18 @@ def test_code_never_reaches_the_voice(code: str) -> None:
     assert speakable(f"Look:\n\n```python\nzquix {code}\n```\n\nDone.") == "Look: I sent the code as text. Done."
 
 
-@given(st.from_regex(r"https?://[a-z]{1,9}\.example(/[a-z0-9_.-]{0,9}){0,3}(\?[a-z]=[0-9]{1,5})?", fullmatch=True))
+ADDRESS = r"https?://[a-z]{1,9}\.example(/[a-z0-9_.-]{0,9}){0,3}(\?[a-z]=[0-9]{1,5})?"
+
+
+@given(st.from_regex(ADDRESS, fullmatch=True).filter(lambda url: not url.endswith(".")))
 def test_an_address_is_said_by_its_host(url: str) -> None:
     said = speakable(f"See {url} now")
     host = url.split("//")[1].split(".example")[0]
     assert said == f"See {host} dot example now"
+
+
+def test_a_full_stop_behind_an_address_ends_the_sentence() -> None:
+    assert speakable("See http://a.example/. Now go.") == "See a dot example. Now go."
 
 
 @pytest.mark.parametrize("text", ["", " \n", "😀", "---", "***", "```", "<br>", "\u200b", "<think>a", "| |\n|-|", "."])

@@ -62,6 +62,8 @@ class Front:
         )  # fmt: skip
         self._state = ServerState()
         self._socket = socket.create_server(("127.0.0.1", port))
+        # asyncio leaves it out for sockets that it didn't make; then an answer's body waits 40 ms for its head's ACK.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._socket.getsockname()[1]
 
     async def start(self) -> None:

@@ -35,7 +35,7 @@ async def open_synthesizer(url: str, settings: TtsEngine) -> AsyncIterator[ToneS
 async def open_language_model(url: str, settings: LlmEngine) -> AsyncIterator[ScriptedModel]:
     """`fake:WORDS[?token_s=N]`: answers with the words."""
     words, token_s = _parts(url)
-    yield ScriptedModel(words, first_token_s=token_s, token_s=token_s)
+    yield ScriptedModel(words, first_token_s=token_s, token_s=token_s, remembers=False)
 
 
 def _parts(url: str) -> tuple[str, float]:

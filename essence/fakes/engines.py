@@ -72,14 +72,19 @@ class ScriptedModel:
     Where the history's last but one turn is the beginning of the script, it goes on behind that.
     """
 
-    def __init__(self, *script: str | ModelEvent, first_token_s: float = 0.0, token_s: float = 0.0) -> None:
+    def __init__(
+        self, *script: str | ModelEvent, first_token_s: float = 0.0, token_s: float = 0.0, remembers: bool = True
+    ) -> None:
+        """`remembers`: keep every history in `seen`; not in a service, which may answer for years."""
+        self._remembers = remembers
         self._events = [event for part in script for event in _as_events(part)]
         self._first_token_s, self._token_s = first_token_s, token_s
         self.seen: list[tuple[Turn, ...]] = []
         """Every history that was asked about, in order."""
 
     async def reply(self, history: Sequence[Turn], *, tools: Sequence[ToolSpec] = ()) -> AsyncGenerator[ModelEvent]:
-        self.seen.append(tuple(history))
+        if self._remembers:
+            self.seen.append(tuple(history))
         await asyncio.sleep(self._first_token_s)
         for index, event in enumerate(self._events[self._told_already(history) :]):
             if index:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 
+import aiohttp
 import pytest
 
 from essence.config import DiscordService
@@ -307,6 +308,22 @@ async def test_a_client_that_stays_away_for_too_long_is_replaced(server, june, a
         await june.until(lambda: june.troubles.get("client restarted", 0) > 0)
     await june.hears(2)
     assert june.texts == ["before", "in the gap"]
+
+
+async def test_a_client_that_hears_no_hello_leaves_no_socket_behind(server, june, monkeypatch):
+    sockets, connect = [], aiohttp.ClientSession._ws_connect
+
+    async def remember(*args, **options):
+        sockets.append(await connect(*args, **options))
+        return sockets[-1]
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_ws_connect", remember)
+    monkeypatch.setattr(gateway, "LONGEST_ABSENCE_S", 0.2)
+    with server.gateway.away():
+        await server.gateway.drop()
+        await june.until(lambda: june.troubles.get("client restarted", 0) > 0)
+        assert sockets
+        assert [one._response.connection for one in sockets] == [None] * len(sockets)
 
 
 async def test_events_in_the_wrong_order_are_all_heard(server, june, ann):

@@ -10,8 +10,10 @@ import asyncio
 import json
 import random
 from collections import Counter
+from http import HTTPStatus
 from typing import Protocol
 
+import aiohttp
 import discord
 
 from essence import observe
@@ -30,6 +32,7 @@ IDENTIFY_PAUSE_S = 5.0
 GUILDS_S = 2.0
 """After READY, the servers are all there when none has come for so long."""
 _CLOSING_S = 5.0
+_SECOND_TRY_S = 1.0
 _HEARD = ("MESSAGE_CREATE", "MESSAGE_UPDATE", "INTERACTION_CREATE", "READY", "RESUMED")
 # Discord's documentation, "Gateway Close Event Codes": those after which one must not come back.
 _FOR_GOOD = {
@@ -84,6 +87,7 @@ class Client(discord.Client):
     """Hands over events as Discord writes them, so that live ones and those of a history are read by the same code."""
 
     def __init__(self, ears: Ears) -> None:
+        self._upgraded: list[aiohttp.ClientResponse] = []
         super().__init__(
             intents=_intents(),
             max_messages=None,
@@ -91,6 +95,7 @@ class Client(discord.Client):
             chunk_guilds_at_startup=False,
             guild_ready_timeout=GUILDS_S,
             enable_debug_events=True,  # on_socket_raw_receive
+            http_trace=self._watch_for_sockets(),
         )
         self._ears = ears
         self.away = asyncio.Event()
@@ -98,6 +103,21 @@ class Client(discord.Client):
         self.here = asyncio.Event()
         """Its opposite."""
         self.away.set()
+
+    def _watch_for_sockets(self) -> aiohttp.TraceConfig:
+        async def keep(_session: object, _context: object, ended: aiohttp.TraceRequestEndParams) -> None:
+            if ended.response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                self._upgraded = [one for one in self._upgraded if one.connection is not None]
+                self._upgraded.append(ended.response)
+
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(keep)
+        return trace
+
+    def drop_sockets(self) -> None:
+        """Close what discord.py forgets: a socket on which the gateway has not yet said HELLO."""
+        for response in self._upgraded:
+            response.close()
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         if not initial:
@@ -182,10 +202,19 @@ async def _live(client: Client, token: str) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
         await _close(client)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    pending = set(tasks)
+    while pending:  # `asyncio.wait_for` of Python 3.11, in discord.py, can swallow one cancellation
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_SECOND_TRY_S)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # read, or asyncio tells of it
 
 
 async def _absence(client: Client) -> None:
@@ -205,3 +234,5 @@ async def _close(client: Client) -> None:
             await client.close()
     except TimeoutError:  # the other side does not say goodbye
         await client.http.close()
+    finally:
+        client.drop_sockets()

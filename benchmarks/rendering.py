@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 
 from benchmarks._table import show
-from essence.chat.rendering import discord_parts, plain_parts, telegram_parts
+from essence.chat.rendering.discord import discord_parts
+from essence.chat.rendering.telegram import plain_parts, telegram_parts
 
 PARAGRAPH = (
     "The **quick** fox *jumps* over `the_dog` near [the barn](https://example.com/barn), as most of them do. " * 3

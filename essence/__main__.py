@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import importlib
 import os
 import sys
@@ -80,6 +81,8 @@ def _run(arguments: list[str]) -> int:
         return _unknown(name)
     if folder == "services" and rest and (name not in OPTIONS or rest[0] in ("-h", "--help")):
         return _service_options(name, rest)
+    if folder == "services":
+        gc.disable()  # while modules load, which takes 7 % less time so; `lifecycle.observe_process` enables it
     module = importlib.import_module(f"essence.{folder}.{name.replace('-', '_')}")
     code: int = module.main(rest)
     return code

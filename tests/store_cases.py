@@ -12,8 +12,10 @@ START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HERE = Address("telegram", "7")
 THERE = Address("telegram", "8")
 ANNA = Person("1", "Anna")
+NEVER_S = 60.0
+"""Between two looks: who waits is woken by a ring, or the test takes too long."""
 SETTINGS = StoreSettings(
-    _env_file=None, store_poll_s=0.05, message_deadline_s=60, history_max_turns=6, history_max_chars=1000
+    _env_file=None, store_poll_s=NEVER_S, message_deadline_s=60, history_max_turns=6, history_max_chars=1000
 )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -27,4 +26,6 @@ class Pcm:
 
     def samples(self) -> NDArray[np.int16]:
         """A read-only view, shape (n,), int16."""
+        import numpy as np  # only those who look into sound load it
+
         return np.frombuffer(self.data, dtype="<i2")

@@ -7,8 +7,9 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from essence.chat import language, slash, watchdog
+from essence.chat import language, rendering, slash, watchdog
 from essence.chat.access import Access
 from essence.chat.courier import Courier
 from essence.chat.delegation import Delegation, Rule
@@ -17,11 +18,13 @@ from essence.chat.house import House
 from essence.chat.intake import Intake
 from essence.chat.messenger import ChatMessenger
 from essence.chat.notices import Notices
-from essence.chat.pipeline import Pipeline
 from essence.chat.quota import open_quota
 from essence.chat.routing import orders_of
 from essence.config import ChatSettings
 from essence.ports import Channel, Store, TaskBoard
+
+if TYPE_CHECKING:  # what is behind it loads after the first message is taken
+    from essence.chat.pipeline import Pipeline
 
 COMMANDS = tuple((line.name, line.summary) for line in slash.TABLE)
 """What a platform's menu shows."""
@@ -92,7 +95,7 @@ async def running(
                 intake.announce_backlog(),
                 watchdog.watch(store, channel),
                 channel.listen(intake.receive),
-                _prepare(pipeline, delegation),
+                _prepare(pipeline, delegation, channel),
             )
         ]
         try:
@@ -121,8 +124,11 @@ def _not_used() -> str:
     return "not used"
 
 
-async def _prepare(pipeline: Callable[[], Awaitable[Pipeline]], delegation: Delegation | None) -> None:
-    """Load what no message needs before the engines are there, after them, so that the channel need not wait for it."""
+async def _prepare(
+    pipeline: Callable[[], Awaitable[Pipeline]], delegation: Delegation | None, channel: Channel
+) -> None:
+    """Load what no message needs before the engines are there, so that the channel need not wait for it."""
+    await asyncio.to_thread(rendering.prepare, channel.profile)
     await pipeline()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(asyncio.to_thread(language.prepare))

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from essence import observe
 from essence.chat.events import AudioPart, Event, VoiceFailed, Written
@@ -22,7 +22,6 @@ from essence.chat.language import LanguageState, language_name
 from essence.chat.live_text import LiveText
 from essence.chat.minutes import Minutes, with_context
 from essence.chat.patience import reachable_for
-from essence.chat.pipeline import Pipeline
 from essence.chat.reasoning import without_reasoning
 from essence.chat.rendering import rendered
 from essence.chat.timings import Stopwatch
@@ -30,6 +29,9 @@ from essence.chat.voices import Voices
 from essence.dialogue import AnswerForm, Claim, Outcome, Preferences, Reply, TextDelta, Transcript, Turn
 from essence.errors import EmptyAnswer, JuneError
 from essence.work import Request
+
+if TYPE_CHECKING:  # what is behind it loads after the first message is taken
+    from essence.chat.pipeline import Pipeline
 
 SIGN_AFTER_S = 0.25
 """An answer that is there within this needs no sign that it is coming."""

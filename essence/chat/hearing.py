@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from essence.chat.house import House
 from essence.chat.language import LanguageState, decide, of_text
 from essence.chat.minutes import Minutes, with_context
-from essence.chat.pipeline import Pipeline
 from essence.chat.timings import Stopwatch
 from essence.dialogue import Message, Transcript, Turn
+
+if TYPE_CHECKING:  # what is behind it loads after the first message is taken
+    from essence.chat.pipeline import Pipeline
 
 
 class Hearing:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from essence.chat.courier import Courier
 from essence.chat.delegation import Delegation
 from essence.chat.notices import Notices
-from essence.chat.pipeline import Pipeline
 from essence.config import ChatSettings
 from essence.ports import Channel, Store
+
+if TYPE_CHECKING:  # what is behind it loads after the first message is taken
+    from essence.chat.pipeline import Pipeline
 
 
 @dataclass(frozen=True, slots=True)

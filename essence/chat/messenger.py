@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from essence.chat.courier import Courier
 from essence.chat.events import AudioPart, VoiceFailed
 from essence.chat.live_text import ABOVE
-from essence.chat.pipeline import Pipeline
 from essence.chat.rendering import rendered
 from essence.dialogue import Address, Button, Part, Receipt, Reply
 from essence.errors import InvalidInput, NotFound, TooSlow
 from essence.ports import Channel, Outbox
+
+if TYPE_CHECKING:  # what is behind it loads after the first message is taken
+    from essence.chat.pipeline import Pipeline
 
 DEADLINE_S = 60.0
 """Whoever asks is told after this that it is still on its way."""

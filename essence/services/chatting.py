@@ -6,28 +6,30 @@ Messages are taken from the first moment on, while the engines still load: they 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from starlette.types import ASGIApp
 
 from essence import config, observe
 from essence.chat.assistant import Crowd, running
-from essence.chat.pipeline import Pipeline
-from essence.engines import open_players
 from essence.errors import JuneError
-from essence.ports import Channel, Store, TaskBoard
-from essence.rpc.server import CHANNEL, RpcServer
+from essence.ports import Channel, Messenger, Store, TaskBoard
 from essence.services import lifecycle
 from essence.services.http import HttpServer
 from essence.services.upkeep import prune_daily
 from essence.services.vitals import Vitals
 from essence.store import open_store
 from essence.tasks.opening import open_board
+
+if TYPE_CHECKING:
+    from essence.chat.pipeline import Pipeline
+    from essence.rpc.server import RpcServer
 
 S = TypeVar("S", config.TelegramService, config.DiscordService)
 C = TypeVar("C", bound=Channel)
@@ -59,8 +61,10 @@ class Engines:
         Raises:
             ConfigError, EngineMissing: They can't be loaded.
         """
-        async with open_players(self._settings) as players:
-            self._pipeline.set_result(Pipeline(players.transcriber, players.model, players.synthesizer))
+        pipeline = await asyncio.to_thread(importlib.import_module, "essence.chat.pipeline")
+        table = await asyncio.to_thread(importlib.import_module, "essence.engines.table")
+        async with table.open_players(self._settings) as players:
+            self._pipeline.set_result(pipeline.Pipeline(players.transcriber, players.model, players.synthesizer))
             observe.logger().info("engines_loaded")
             await asyncio.Event().wait()
 
@@ -110,6 +114,17 @@ def _june_error(failed: BaseExceptionGroup[BaseException]) -> JuneError | None:
     return None
 
 
+@asynccontextmanager
+async def _rpc(name: str, settings: S) -> AsyncIterator[RpcServer[Messenger]]:
+    server = await asyncio.to_thread(importlib.import_module, "essence.rpc.server")
+    rpc: RpcServer[Messenger] = server.RpcServer(server.CHANNEL, lifecycle.limits_of(settings))
+    await lifecycle.start(rpc, f"{name}_grpc_port", settings)
+    try:
+        yield rpc
+    finally:
+        await rpc.stop(0.0)
+
+
 async def _serve(service: Chatting[S, C], settings: S) -> None:
     signals = lifecycle.Signals()
     async with AsyncExitStack() as stack:
@@ -119,9 +134,6 @@ async def _serve(service: Chatting[S, C], settings: S) -> None:
         http = HttpServer(service.name, has_api=api is not None)
         await lifecycle.start(http, f"{service.name}_http_port", settings)
         stack.push_async_callback(http.stop)
-        rpc = RpcServer(CHANNEL, lifecycle.limits_of(settings))
-        await lifecycle.start(rpc, f"{service.name}_grpc_port", settings)
-        stack.push_async_callback(rpc.stop, 0.0)
         engines = Engines(settings)
         async with asyncio.TaskGroup() as tasks:
             vitals = Vitals(channel, store, engines_loaded=engines.loaded)
@@ -136,6 +148,7 @@ async def _serve(service: Chatting[S, C], settings: S) -> None:
                 engines=engines.state,
                 open_board=_board(settings),
             ) as assistant:
+                rpc = await stack.enter_async_context(_rpc(service.name, settings))
                 await rpc.serve(assistant.messenger)
                 http.serve(api, reasons=vitals.reasons)
                 await signals.stopping.wait()

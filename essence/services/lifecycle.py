@@ -7,20 +7,23 @@ says NOT_SERVING, calls in flight finish within GRACE_S, the engine closes, exit
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from starlette.types import ASGIApp
 
 from essence import config, observe
 from essence.errors import ConfigError, JuneError
-from essence.rpc.server import Limits, RpcServer, RpcService
 from essence.services.http import HttpServer
+
+if TYPE_CHECKING:  # gRPC is not loaded before it is served, which a chat service does after it takes messages
+    from essence.rpc.server import Limits, RpcServer, RpcService
 
 S = TypeVar("S", bound=config.Process)
 P = TypeVar("P")
@@ -56,7 +59,9 @@ def run(service: Service[S, P]) -> int:
 
 
 def observe_process(name: str, settings: config.Observability) -> None:
-    """Logs and traces as the settings say."""
+    """Logs and traces as the settings say; and the end of loading modules, none of which is garbage ever again."""
+    gc.freeze()
+    gc.enable()
     observe.set_up(
         name,
         level=settings.log_level,
@@ -66,6 +71,8 @@ def observe_process(name: str, settings: config.Observability) -> None:
 
 
 async def _serve(service: Service[S, P], settings: S) -> None:
+    from essence.rpc.server import RpcServer
+
     signals = Signals()
     async with AsyncExitStack() as stack:
         http = HttpServer(service.name, has_api=service.http_api is not None)
@@ -87,6 +94,8 @@ async def _serve(service: Service[S, P], settings: S) -> None:
 
 def limits_of(settings: config.Process) -> Limits:
     """What its gRPC server takes."""
+    from essence.rpc.server import Limits
+
     return Limits(settings.grpc_max_message_bytes, settings.grpc_max_calls, settings.grpc_max_call_s)
 
 

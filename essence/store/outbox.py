@@ -20,6 +20,7 @@ from sqlalchemy import (
     case,
     false,
     func,
+    literal_column,
     null,
     or_,
     select,
@@ -39,12 +40,12 @@ from essence.store.tables import INSERTS, Utc, chat_of, is_unsettled, outbox
 
 _NOT_SENDING = {"sender": None, "granted_s": None, "until_s": None}
 _other = outbox.alias("other")
-_has_more = (
-    select(_other.c.id)
-    .where(_other.c.chat == outbox.c.chat, _other.c.settled_at.is_(None), _other.c.id != outbox.c.id)
-    .exists()
-    .label("has_more")
-)
+# As text, for SQLAlchemy leaves the tables' names out of what SQLite returns, a subquery's too: `id != id`.
+_has_more = literal_column(
+    "EXISTS (SELECT 1 FROM outbox AS other"
+    " WHERE other.chat = outbox.chat AND other.settled_at IS NULL AND other.id <> outbox.id)",
+    Boolean,
+).label("has_more")
 """Whether something else waits in the same conversation."""
 _waits = and_(outbox.c.platform == bindparam("p_platform"), is_unsettled)
 _UNSENT = select(

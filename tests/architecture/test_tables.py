@@ -54,6 +54,16 @@ def test_help_names_everything_and_imports_nothing_heavy():
         assert re.search(rf"^  {name} +\S", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.parametrize("platform", ["telegram", "discord"])
+def test_a_chat_service_takes_messages_before_it_loads_what_answering_needs(platform):
+    script = (
+        f"import sys; from essence.services.{platform} import channel; from essence.services import chatting;"
+        "print(','.join(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.strip().split(",")) & {"av", "numpy", "grpc", "markdown_it", "py3langid", "alembic"}
+
+
 def test_an_unknown_name_exits_with_2_and_suggests_the_nearest(capsys):
     assert main(["tlak"]) == 2
     assert "talk" in capsys.readouterr().err

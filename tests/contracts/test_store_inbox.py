@@ -297,7 +297,8 @@ async def test_waiting_ends_when_nothing_comes(store):
 
 
 async def test_messages_of_another_process_are_found_by_looking(durable_url):
-    async with open_store(durable_url, SETTINGS) as mine, open_store(durable_url, SETTINGS) as other:
+    looking = SETTINGS.model_copy(update={"store_poll_s": 0.05})
+    async with open_store(durable_url, looking) as mine, open_store(durable_url, looking) as other:
         waiting = asyncio.create_task(mine.inbox.claim("w", lease_s=LEASE_S, wait_s=100))
         await asyncio.sleep(0.01)
         await other.inbox.receive(note(1))

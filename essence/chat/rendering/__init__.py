@@ -14,27 +14,13 @@ that shows rows of it has.
 
 from __future__ import annotations
 
-from essence.chat.rendering.discord import TEXT_LIMIT as DISCORD_LIMIT
-from essence.chat.rendering.discord import discord_parts
-from essence.chat.rendering.telegram import CAPTION_LIMIT as TELEGRAM_CAPTION_LIMIT
-from essence.chat.rendering.telegram import TEXT_LIMIT as TELEGRAM_LIMIT
-from essence.chat.rendering.telegram import plain_parts, telegram_parts
 from essence.dialogue import ChannelProfile, RichText
 
 SETTLED_CHARS = 1_500
 """What can still change how an earlier character is read lies within these: the longest stretch of a paragraph that is
 read at once, and some room for the line after it."""
 
-__all__ = [
-    "DISCORD_LIMIT",
-    "SETTLED_CHARS",
-    "TELEGRAM_CAPTION_LIMIT",
-    "TELEGRAM_LIMIT",
-    "discord_parts",
-    "plain_parts",
-    "rendered",
-    "telegram_parts",
-]
+__all__ = ["SETTLED_CHARS", "prepare", "rendered"]
 
 
 def rendered(markdown: str, profile: ChannelProfile, *, limit: int = 0, unfinished: bool = False) -> list[RichText]:
@@ -52,8 +38,19 @@ def rendered(markdown: str, profile: ChannelProfile, *, limit: int = 0, unfinish
     limit = limit or profile.text_units
     match profile.markup:
         case "telegram":
+            from essence.chat.rendering.telegram import telegram_parts
+
             return telegram_parts(markdown, limit, unfinished=unfinished)
         case "discord":
+            from essence.chat.rendering.discord import discord_parts
+
             return [RichText(text) for text in discord_parts(markdown, limit, unfinished=unfinished)]
         case "plain":
+            from essence.chat.rendering.telegram import plain_parts
+
             return [RichText(text) for text in plain_parts(markdown, limit, unfinished=unfinished)]
+
+
+def prepare(profile: ChannelProfile) -> None:
+    """Load what the first answer would wait for: a tenth of a second; call it in a thread."""
+    rendered("**.**", profile)

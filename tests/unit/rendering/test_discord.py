@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from essence.chat.rendering import discord_parts
+from essence.chat.rendering.discord import discord_parts
 from tests.unit.rendering_answers import ANYTHING, Answer, answers, seen_on_discord, words_of
 
 

@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from essence.chat.rendering import SETTLED_CHARS, discord_parts, plain_parts, telegram_parts
+from essence.chat.rendering import SETTLED_CHARS
+from essence.chat.rendering.discord import discord_parts
+from essence.chat.rendering.telegram import plain_parts, telegram_parts
 from tests.unit.rendering_answers import ANYTHING, Answer, answers, plain_inline, seen_on_discord, words_of
 
 ANSWER = """\

@@ -4,7 +4,7 @@ from aiogram.utils.text_decorations import html_decoration
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from essence.chat.rendering import plain_parts, telegram_parts
+from essence.chat.rendering.telegram import plain_parts, telegram_parts
 from essence.dialogue import Entity, RichText
 from tests.unit.rendering_answers import ANYTHING, Answer, answers, words_of
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import wave
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
 
+from essence.audio.note import VoiceNote
 from essence.audio.pcm import Pcm
 from essence.audio.resample import MonoResampler
 from essence.audio.waveform import Waveform
@@ -21,17 +21,6 @@ _RATE = 48_000
 """Opus has no other rate inside, and chat clients expect it (RFC 7845, section 5.1). [Hz]"""
 _BIT_RATE = 32_000
 """Fullband mono speech needs 28 to 40 kbit/s (RFC 6716, section 2.1.1). [bit/s]"""
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceNote:
-    """A voice message, ready to be sent."""
-
-    data: bytes
-    """Ogg/Opus, mono, 48 kHz."""
-    duration_s: float
-    waveform: bytes
-    """64 to 256 loudness points of 0 to 255, evenly spaced, as Discord takes them (in base64)."""
 
 
 class VoiceEncoder:

@@ -41,6 +41,9 @@ _SIZE = select(func.count().label("turns"), func.sum(said.c.chars).label("chars"
     said.c.chat == bindparam("p_chat")
 )
 
+_LAST = select(said).where(said.c.chat == bindparam("p_chat")).order_by(said.c.id.desc()).limit(bindparam("p_most"))
+_PREFERENCES = select(preferences).where(preferences.c.person == bindparam("p_person"))
+
 
 def _newest_over() -> Select[int]:
     """The newest turn that is over a limit, with all that are older; the newest of all is never over."""
@@ -123,8 +126,8 @@ class DurableConversations:
         return await self._database.run(lambda connection: _forget(connection, person_of(platform, person_id), at))
 
     async def preferences(self, platform: Platform, person_id: str) -> Preferences:
-        query = select(preferences).where(preferences.c.person == person_of(platform, person_id))
-        row = await self._database.run(lambda connection: connection.execute(query).first())
+        who = {"p_person": person_of(platform, person_id)}
+        row = await self._database.run(lambda connection: connection.execute(_PREFERENCES, who).first())
         return Preferences() if row is None else Preferences(row.language, row.voice, row.answer)
 
     async def prefer(self, platform: Platform, person_id: str, chosen: Preferences) -> None:
@@ -144,7 +147,7 @@ def _most(limit: int) -> int:
 
 
 def _last(connection: Connection, chat: str, most: int, chars: int) -> tuple[Turn, ...]:
-    rows = connection.execute(select(said).where(said.c.chat == chat).order_by(said.c.id.desc()).limit(most)).all()
+    rows = connection.execute(_LAST, {"p_chat": chat, "p_most": most}).all()
     totals = accumulate(row.chars for row in rows)
     fitting = sum(1 for _ in takewhile(lambda total: total <= chars, totals))
     return tuple(turn_of(row) for row in reversed(rows[:fitting]))

@@ -20,6 +20,7 @@ from pathlib import Path
 from benchmarks._table import show
 from essence.audio import Pcm, encode_voice
 from essence.fakes.telegram import TelegramServer, User
+from essence.services.telegram.api import IDLE_S
 
 NOTE = encode_voice([Pcm(bytes(48_000 * 2 * 3), 48_000)]).data
 NOTES = 100
@@ -153,16 +154,21 @@ async def _note_s(person: User) -> float:
     return time.perf_counter() - begun
 
 
+async def _held_after(bot: Bot, count: int, before: int) -> tuple[float, int, int]:
+    """Memory [MB], files with sockets, and threads after so many texts, and one more when connections were idle."""
+    await _texts(bot, count, before)
+    await asyncio.sleep(IDLE_S + 1.0)
+    await _texts(bot, 1, before + count)  # the pool closes what was idle for too long when it is used
+    return bot.rss_mb(), bot.open_files(), bot.threads()
+
+
 async def _soak() -> tuple[tuple[str, ...], ...]:
     async with at_work("june", people=CHATS) as bot:
         await _ready(bot)
         warm = SOAK // 4
         sent = len(bot.telegram.calls_of("sendMessage"))
-        await _texts(bot, warm, sent)
-        before = bot.rss_mb(), bot.open_files(), bot.threads()
-        await _texts(bot, SOAK - warm, sent + warm)
-        await asyncio.sleep(2.0)
-        after = bot.rss_mb(), bot.open_files(), bot.threads()
+        before = await _held_after(bot, warm, sent)
+        after = await _held_after(bot, SOAK - warm, sent + warm + 1)
     growth = (after[0] / before[0] - 1) * 100
     return (
         (f"memory after {SOAK:,} texts", f"{after[0]:.0f} MB", f"after {warm:,}: {before[0]:.0f} MB",

@@ -10,7 +10,6 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +130,8 @@ class Exchange:
 
     def _as_record(self) -> str:
         """What the next message of this conversation needs, and `/why` tells."""
-        return json.dumps({"timings": asdict(self._stopwatch.timings), "language": self._hearing.languages.as_record()})
+        timings = self._stopwatch.timings.as_record()
+        return json.dumps({"timings": timings, "language": self._hearing.languages.as_record()})
 
     async def _take_back(self) -> None:
         outbox = self._house.store.outbox

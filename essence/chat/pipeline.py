@@ -158,5 +158,6 @@ def _recorded(stopwatch: Stopwatch) -> Timings:
     """The answer's timings, in the metrics and in the trace as well as in the hands of whoever asked."""
     timings = stopwatch.finish()
     stages = [*timings.busy(), *timings.milestones()]
-    observe.record_stages({stage.name.replace(" ", "_").lower(): stage.seconds for stage in stages})
+    took_place = [stage for stage in stages if stage.seconds]
+    observe.record_stages({stage.name.replace(" ", "_").lower(): stage.seconds for stage in took_place})
     return timings

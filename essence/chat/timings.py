@@ -64,6 +64,10 @@ class Timings:
     total_s: float = 0.0
     """From the message's arrival to the last milestone."""
 
+    def as_record(self) -> dict[str, float]:
+        """For JSON."""
+        return {name: getattr(self, name) for name in _NAMES}
+
     def milestones(self) -> list[Stage]:
         """The steps whose times add up to the total, in order; those of a chat are left out where there was none."""
         steps = [
@@ -95,6 +99,9 @@ class Timings:
     def slowest(self) -> Stage:
         """The stage that was at work the longest."""
         return max(self.busy(), key=lambda stage: stage.seconds)
+
+
+_NAMES = tuple(field.name for field in fields(Timings))
 
 
 class Stopwatch:
@@ -145,5 +152,5 @@ class Stopwatch:
         return self.timings
 
     def _add(self, name: str, seconds: float) -> None:
-        assert name in {field.name for field in fields(Timings)}, name
+        assert name in _NAMES, name
         setattr(self.timings, name, getattr(self.timings, name) + seconds)

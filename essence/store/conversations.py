@@ -41,7 +41,8 @@ _SIZE = select(func.count().label("turns"), func.sum(said.c.chars).label("chars"
     said.c.chat == bindparam("p_chat")
 )
 
-_LAST = select(said).where(said.c.chat == bindparam("p_chat")).order_by(said.c.id.desc()).limit(bindparam("p_most"))
+_SAID = (said.c.role, said.c.text, said.c.tool_calls, said.c.tool_call_id, said.c.chars)
+_LAST = select(*_SAID).where(said.c.chat == bindparam("p_chat")).order_by(said.c.id.desc()).limit(bindparam("p_most"))
 _PREFERENCES = select(preferences).where(preferences.c.person == bindparam("p_person"))
 
 

@@ -14,7 +14,9 @@ that shows rows of it has.
 
 from __future__ import annotations
 
-from essence.dialogue import ChannelProfile, RichText
+from functools import lru_cache
+
+from essence.dialogue import ChannelProfile, Markup, RichText
 
 SETTLED_CHARS = 1_500
 """What can still change how an earlier character is read lies within these: the longest stretch of a paragraph that is
@@ -35,20 +37,24 @@ def rendered(markdown: str, profile: ChannelProfile, *, limit: int = 0, unfinish
     Returns:
         As many messages as it takes; none for an answer in which there is nothing to see.
     """
-    limit = limit or profile.text_units
-    match profile.markup:
+    return list(_parts(markdown, profile.markup, limit or profile.text_units, unfinished))
+
+
+@lru_cache(maxsize=32)  # an answer is looked at once for whether there is anything to see, and then shown
+def _parts(markdown: str, markup: Markup, limit: int, unfinished: bool) -> tuple[RichText, ...]:  # noqa: FBT001
+    match markup:
         case "telegram":
             from essence.chat.rendering.telegram import telegram_parts
 
-            return telegram_parts(markdown, limit, unfinished=unfinished)
+            return tuple(telegram_parts(markdown, limit, unfinished=unfinished))
         case "discord":
             from essence.chat.rendering.discord import discord_parts
 
-            return [RichText(text) for text in discord_parts(markdown, limit, unfinished=unfinished)]
+            return tuple(RichText(text) for text in discord_parts(markdown, limit, unfinished=unfinished))
         case "plain":
             from essence.chat.rendering.telegram import plain_parts
 
-            return [RichText(text) for text in plain_parts(markdown, limit, unfinished=unfinished)]
+            return tuple(RichText(text) for text in plain_parts(markdown, limit, unfinished=unfinished))
 
 
 def prepare(profile: ChannelProfile) -> None:

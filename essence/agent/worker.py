@@ -12,17 +12,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 from essence import observe
 from essence.agent import evidence
 from essence.agent.budget import Budget
 from essence.agent.consent import Consent
-from essence.agent.delivery import Delivery
+from essence.agent.delivery import Delivery, Form
 from essence.agent.earlier import Earlier, earlier
 from essence.agent.first_look import asked_for
 from essence.agent.gate import Gate
@@ -195,19 +195,25 @@ class Worker:
         await self._conclude(job, json.loads(answer), delivered="delivered" in recorded)
 
     async def _answer(self, job: Job, recorded: dict[str, str]) -> str:
-        """The answer as it is recorded: JSON of its text and of whether the task succeeded."""
+        """The answer as it is recorded: JSON of its text, its form, and of whether the task succeeded."""
+        text, failed = await self._text(job, recorded)
+        form = None if job.request is None else asdict(await self._delivery.form(job.request))
+        return json.dumps({"text": text, "failed": failed, "form": form})
+
+    async def _text(self, job: Job, recorded: dict[str, str]) -> tuple[str, bool]:
+        """What the owner reads, and whether the task failed."""
         progress = Progress(job, self._house.board, self._house.messengers)
         try:
             async with self._not_silent(progress):
-                return json.dumps({"text": await self._think(job, progress, recorded), "failed": False})
+                return await self._think(job, progress, recorded), False
         except GivesUp as reason:
-            return json.dumps({"text": f"⚠️ {reason}", "failed": True})
+            return f"⚠️ {reason}", True
         except Conflict:
             raise
         except JuneError as error:
             if error.retryable and job.claim.attempt < self._manners.attempts:
                 raise
-            return json.dumps({"text": f"⚠️ {error}", "failed": True})
+            return f"⚠️ {error}", True
 
     @asynccontextmanager
     async def _not_silent(self, progress: Progress) -> AsyncIterator[None]:
@@ -258,14 +264,16 @@ class Worker:
         said = f"{OTHERS_WROTE} {answer}" if tainted else answer
         await keep((Turn("assistant", said),), key=f"{job.key}:answered")
 
-    async def _conclude(self, job: Job, answer: dict[str, object], *, delivered: bool) -> None:
+    async def _conclude(self, job: Job, answer: dict[str, Any], *, delivered: bool) -> None:
         """Deliver what was answered, then end the task; the delivery receipt comes first."""
         text, failed, board = str(answer["text"]), answer["failed"] is True, self._house.board
         lease_s = self._manners.lease_s
         if job.request is not None and not delivered:
             await _told(lambda: board.extend(job.claim, lease_s=lease_s), lease_s)  # who lost the claim sends nothing
             try:
-                receipts = await self._delivery.send(job, text)
+                form = answer.get("form")  # none in what an older June recorded
+                chosen = await self._delivery.form(job.request) if form is None else Form(**form)
+                receipts = await self._delivery.send(job, text, chosen)
             except (NotAllowed, NotFound, InvalidInput) as error:
                 await self._fail(job, f"The answer can't be delivered: {error}")
                 return

@@ -121,6 +121,16 @@ async def test_a_delivery_that_fails_is_tried_again_and_the_work_is_not(here: Wo
     assert (await here.task_of("1")).status == "complete"
 
 
+async def test_a_second_try_at_a_delivery_is_the_same_request_whatever_was_chosen_meanwhile(here: World):
+    here.messenger = MemoryMessenger(TooSlow("Not yet."))
+    await here.ask(spoken=True, language="de")
+    worker = here.worker("Paris.")
+    await worker.work_once()
+    await here.store.conversations.prefer("telegram", "1", Preferences(language="fr", answer="text"))
+    await worker.work_once()
+    assert [(sent.text, sent.spoken, sent.language) for sent in here.answers] == [("Paris.", True, "de")]
+
+
 async def test_an_answer_that_can_never_be_delivered_ends_the_task_as_failed(here: World):
     here.messenger = MemoryMessenger(NotAllowed("They blocked June."))
     await here.ask()

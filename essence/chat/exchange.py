@@ -63,8 +63,8 @@ class Exchange:
 
     @property
     def begun(self) -> bool:
-        """Whether the person has seen or heard anything of the answer: the platform knows that before June does."""
-        return self._live.asked or self._voices.begun
+        """Whether the person has seen or heard anything of the answer, as far as June knows."""
+        return self._live.begun or self._voices.begun
 
     @property
     def under_way(self) -> bool:

@@ -21,8 +21,13 @@ SERVICES = {
     "message-api": "messages from other services to people, over HTTP",
 }
 """Each takes settings, and no options but those of `OPTIONS`."""
-OPTIONS = {"agent": "[--once | --iterations N]"}
-"""What a service takes besides settings."""
+OPTIONS = {
+    "agent": {
+        "--once": "work on one task, if there is one, and end",
+        "--iterations N": "work on so many tasks and end",
+    }
+}
+"""What a service takes besides settings; one of them at a time."""
 SETTINGS = {
     "stt": "SttService",
     "tts": "TtsService",
@@ -105,8 +110,10 @@ def _service_options(name: str, rest: list[str]) -> int:
         return 2
     from essence import config
 
-    usage = f"Usage: python -m essence {name} {OPTIONS.get(name, '')}".rstrip()
+    options = OPTIONS.get(name, {})
+    usage = f"Usage: python -m essence {name}" + (f" [{' | '.join(options)}]" if options else "")
     usage += f"\nServe {SERVICES[name]} until told to stop (SIGTERM or Ctrl-C)."
+    usage += "".join(f"\n  {option}  {meaning}" for option, meaning in options.items())
     print(config.help_text(getattr(config, SETTINGS[name]), usage))
     return 0
 

@@ -10,13 +10,29 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import platformdirs
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from essence.errors import ConfigError
+
+
+def listed(ids: str) -> frozenset[str]:
+    """The ids of a comma-separated setting; spaces don't matter."""
+    return frozenset(part.strip() for part in ids.split(",") if part.strip())
+
+
+def _checked(ids: str) -> str:
+    for one in sorted(listed(ids)):
+        if not one.isdecimal():  # a name can be taken over by somebody else, an id can't
+            raise ValueError(f"{one!r} is no id; an id is a number, and /whoami tells a person theirs")
+    return ids
+
+
+Ids = Annotated[str, AfterValidator(_checked)]
+"""Comma-separated ids of people on a platform."""
 
 
 class Settings(BaseSettings):
@@ -50,10 +66,15 @@ class Observability(Settings):
 
 
 class Process(Observability):
-    """What every service has: addresses and manners."""
+    """What every service has: an address and manners."""
 
     bind_host: str = Field(default="127.0.0.1", description="Address that the service's ports are bound to.")
     grace_s: float = Field(default=10.0, ge=0, description="Time that calls in flight get on SIGTERM. [s]")
+
+
+class RpcProcess(Process):
+    """What every service that serves gRPC has."""
+
     grpc_max_message_bytes: int = Field(
         default=16 * 2**20, gt=0, description="Largest gRPC message taken or sent. [bytes]"
     )
@@ -246,21 +267,21 @@ class TaskBoards(TasksClient, BoardSettings, StoreSettings):
     """Any task board: June's own in the process, or one that is reached over the network."""
 
 
-class SttService(Process, SttEngine):
+class SttService(RpcProcess, SttEngine):
     """`python -m essence stt`"""
 
     stt_grpc_port: int = Field(default=50052, ge=0, le=65535, description="gRPC port; 0 takes a free one.")
     stt_http_port: int = Field(default=8052, ge=0, le=65535, description="Port of /health and /metrics.")
 
 
-class TtsService(Process, TtsEngine):
+class TtsService(RpcProcess, TtsEngine):
     """`python -m essence tts`"""
 
     tts_grpc_port: int = Field(default=50053, ge=0, le=65535, description="gRPC port; 0 takes a free one.")
     tts_http_port: int = Field(default=8053, ge=0, le=65535, description="Port of /health and /metrics.")
 
 
-class InferenceApiService(Process, LlmEngine):
+class InferenceApiService(RpcProcess, LlmEngine):
     """`python -m essence inference-api`"""
 
     llm_grpc_port: int = Field(default=50054, ge=0, le=65535, description="gRPC port; 0 takes a free one.")
@@ -358,7 +379,7 @@ class ChatSettings(StoreSettings, TasksClient, OwnerRouting):
 class TelegramOwners(Settings):
     """Whose June this is on Telegram."""
 
-    telegram_owner_users: str = Field(
+    telegram_owner_users: Ids = Field(
         default="", description="Ids of those whose June this is, comma-separated; @userinfobot tells one's own."
     )
 
@@ -366,16 +387,16 @@ class TelegramOwners(Settings):
 class DiscordOwners(Settings):
     """Whose June this is on Discord."""
 
-    discord_owner_users: str = Field(
+    discord_owner_users: Ids = Field(
         default="", description="Ids of those whose June this is, comma-separated (developer mode shows them)."
     )
 
 
-class TelegramService(Process, Assistant, ChatSettings, TelegramOwners):
+class TelegramService(RpcProcess, Assistant, ChatSettings, TelegramOwners):
     """`python -m essence telegram`"""
 
     telegram_token: str = Field(default="", repr=False, description="The bot's token, from @BotFather. Secret.")
-    telegram_whitelisted_users: str = Field(
+    telegram_whitelisted_users: Ids = Field(
         default="", description="Ids of guests who need no pairing code, comma-separated."
     )
     telegram_api_url: str = Field(
@@ -395,13 +416,13 @@ class TelegramService(Process, Assistant, ChatSettings, TelegramOwners):
     )
 
 
-class DiscordService(Process, Assistant, ChatSettings, DiscordOwners):
+class DiscordService(RpcProcess, Assistant, ChatSettings, DiscordOwners):
     """`python -m essence discord`"""
 
     discord_token: str = Field(
         default="", repr=False, description="The bot's token, from the developer portal. Secret."
     )
-    discord_whitelisted_users: str = Field(
+    discord_whitelisted_users: Ids = Field(
         default="", description="Ids of guests who need no pairing code, comma-separated."
     )
     discord_api_url: str = Field(default="https://discord.com/api/v10", description="REST API: Discord's, or a fake's.")
@@ -540,11 +561,6 @@ class AgentService(Process, LlmEngine, TaskBoards, MessageApiClient, TelegramOwn
 S = TypeVar("S", bound=Settings)
 
 
-def listed(ids: str) -> frozenset[str]:
-    """The ids of a comma-separated setting; spaces don't matter."""
-    return frozenset(part.strip() for part in ids.split(",") if part.strip())
-
-
 def read(settings: type[S]) -> S:
     """Read one class of settings from the environment.
 
@@ -556,7 +572,9 @@ def read(settings: type[S]) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else settings.__name__
-        raise ConfigError(f"{name}: {first['msg']}. See `python -m essence <name> --help`.") from error
+        raise ConfigError(
+            f"{name}: {first['msg'].removeprefix('Value error, ')}. See `python -m essence <name> --help`."
+        ) from error
 
 
 def help_text(settings: type[Settings], usage: str) -> str:

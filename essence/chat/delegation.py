@@ -23,7 +23,9 @@ PAUSE_S, LONGEST_PAUSE_S = 1.0, 15.0
 ROUTE = "route"
 """Step of a message in the journal that says who answers it: `agent` or `chat`."""
 AWAY = "My task board can't be reached. `python -m essence todorama` starts it."
-NOBODY = "📋 It's on my list, and nobody is working on it yet. `python -m essence agent` starts who does."
+NOBODY = "📋 It's on my list, and no agent is at work yet. Start one with `python -m essence agent`."
+LOOK_EVERY_S = 20.0
+"""So often it is looked whether the board is still there, for /status and the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,15 @@ class Delegation:
         self._outbox, self._profile = outbox, profile
         self._project_id, self._slow_s = project_id, slow_s
         self._board: TaskBoard | None = None
+        self._is_lost = False
         self._tried = asyncio.Event()
         self._waiting: asyncio.Queue[tuple[float, str, Message]] = asyncio.Queue()
 
     def state(self) -> str:
         """In a few words."""
-        return "no task board: owners are answered directly" if self._board is None else "tasks go to the agent"
+        if self._board is None:
+            return "no task board: owners are answered directly"
+        return "the task board can't be reached" if self._is_lost else "tasks go to the agent"
 
     def takes(self, message: Message, words: str) -> bool:
         """Whether a message that says these words is for the agent."""
@@ -77,7 +82,9 @@ class Delegation:
                     await _look_whether_it_is_there(board)
                     self._board = board
                     self._tried.set()
-                    await self._look_after(board)
+                    async with asyncio.TaskGroup() as tasks:
+                        tasks.create_task(self._look_after(board))
+                        tasks.create_task(self._watch(board))
             except JuneError as error:
                 if not self._tried.is_set():
                     observe.logger().warning("no_task_board", code=error.code, error=str(error))
@@ -102,7 +109,9 @@ class Delegation:
         try:
             task_id = await self._board.create(request.as_task(self._project_id), key=request.key)
         except Unreachable as error:
+            self._notice(error)
             raise Unreachable(AWAY) from error
+        self._notice(None)
         self._waiting.put_nowait((asyncio.get_running_loop().time() + self._slow_s, task_id, message))
         return True
 
@@ -115,6 +124,25 @@ class Delegation:
         if await self._journal.record(request.key, ROUTE, route, person=request.account):
             return route
         return (await self._journal.steps(request.key))[ROUTE]
+
+    async def _watch(self, board: TaskBoard) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                await _look_whether_it_is_there(board)
+            except Unreachable as error:
+                self._notice(error)
+            except JuneError as error:  # it is there, and busy
+                observe.logger().info("task_board_not_looked_at", code=error.code, error=str(error))
+            else:
+                self._notice(None)
+
+    def _notice(self, trouble: Unreachable | None) -> None:
+        if trouble is not None and not self._is_lost:
+            observe.logger().warning("task_board_lost", error=str(trouble))
+        elif trouble is None and self._is_lost:
+            observe.logger().info("task_board_back")
+        self._is_lost = trouble is not None
 
     async def _look_after(self, board: TaskBoard) -> None:
         while True:

@@ -188,7 +188,9 @@ class Exchange:
                 said = self._text != self._voices.spoken  # by this attempt
                 if not error.retryable or said or patience.done():
                     raise
-                observe.logger().warning("exchange_tries_again", key=self._message.key, code=error.code)
+                observe.logger().warning(
+                    "exchange_tries_again", key=self._message.key, code=error.code, error=str(error)
+                )
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 

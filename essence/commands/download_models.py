@@ -84,7 +84,8 @@ def download_models(
         ) as bars:
             models.Fetch(shelf, settings.june_model_hub, BarProgress(bars)).fetch(wanted)
     total = sum(edition.size_bytes for model in wanted if (edition := shelf.edition(model)))
-    console.print(f"{len(wanted)} models are ready in {shelf.root} ({_megabytes(total)}).")
+    how_many = "1 model is" if len(wanted) == 1 else f"{len(wanted)} models are"
+    console.print(f"{how_many} ready in {shelf.root} ({_megabytes(total)}).")
 
 
 def _wanted(names: list[str], set_: str) -> list[models.Model]:

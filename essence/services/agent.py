@@ -16,7 +16,7 @@ from essence.agent.budget import Budget
 from essence.agent.consent import Consent
 from essence.agent.crew import Crew
 from essence.agent.gate import Gate
-from essence.agent.job import Job
+from essence.agent.job import Job, Owners
 from essence.agent.messengers import Messengers
 from essence.agent.progress import Progress
 from essence.agent.reminding import Reminding
@@ -48,8 +48,8 @@ def main(arguments: list[str]) -> int:
     """Work until told to stop, or until as much is done as the options say; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m essence agent")
     how_long = parser.add_mutually_exclusive_group()
-    how_long.add_argument("--once", action="store_true", help="work on one task, if there is one, and end")
-    how_long.add_argument("--iterations", type=int, metavar="N", help="work on so many tasks and end")
+    how_long.add_argument("--once", action="store_true")  # what they mean is told in `essence.__main__`
+    how_long.add_argument("--iterations", type=int, metavar="N")
     options = parser.parse_args(arguments)
     try:
         settings = config.read(AgentService)
@@ -66,15 +66,20 @@ async def _serve(settings: AgentService, *, once: bool, iterations: int) -> None
     signals = lifecycle.Signals()
     async with AsyncExitStack() as stack:
         http = HttpServer("agent", has_api=False)
-        await lifecycle.start(http, "agent_http_port", settings)
+        # One task, as from cron, needs no port that is known, and must not end because another agent has it.
+        bound = settings.model_copy(update={"agent_http_port": 0}) if once else settings
+        await lifecycle.start(http, "agent_http_port", bound)
         stack.push_async_callback(http.stop)
         agent = await signals.unless_stopped(stack.enter_async_context(opened(settings)))
         if agent is not None:
             worker, reminding = agent
             http.serve(None)
+            if not any(_owners(settings).values()):
+                observe.logger().warning("no_owners", set="TELEGRAM_OWNER_USERS or DISCORD_OWNER_USERS")
             observe.logger().info("ready")
             if once:
-                await signals.unless_stopped(worker.work_once())
+                if await signals.unless_stopped(worker.work_once()) is False:
+                    observe.logger().info("nothing_to_do")
             else:
                 crew = Crew(worker, size=settings.agent_tasks, iterations=iterations)
                 await _run(crew, reminding, signals, settings.grace_s)
@@ -167,10 +172,7 @@ def _manners(settings: AgentService, zone: ZoneInfo) -> Manners:
     return Manners(
         agent_id=settings.agent_id or f"june@{socket.gethostname()}",
         system_prompt=settings.agent_prompt,
-        owners={
-            "telegram": config.listed(settings.telegram_owner_users),
-            "discord": config.listed(settings.discord_owner_users),
-        },
+        owners=_owners(settings),
         zone=zone,
         lease_s=settings.agent_lease_s,
         attempts=settings.agent_attempts,
@@ -181,6 +183,13 @@ def _manners(settings: AgentService, zone: ZoneInfo) -> Manners:
         history_chars=settings.agent_history_chars,
         likely_only=settings.agent_offers == "likely" or (settings.agent_offers == "auto" and near),
     )
+
+
+def _owners(settings: AgentService) -> Owners:
+    return {
+        "telegram": config.listed(settings.telegram_owner_users),
+        "discord": config.listed(settings.discord_owner_users),
+    }
 
 
 def _budget(settings: AgentService, zone: ZoneInfo) -> Budget:

@@ -25,7 +25,7 @@ from essence.services.http import HttpServer
 if TYPE_CHECKING:  # gRPC is not loaded before it is served, which a chat service does after it takes messages
     from essence.rpc.server import Limits, RpcServer, RpcService
 
-S = TypeVar("S", bound=config.Process)
+S = TypeVar("S", bound=config.RpcProcess)
 P = TypeVar("P")
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ async def _serve(service: Service[S, P], settings: S) -> None:
     observe.logger().info("stopped")
 
 
-def limits_of(settings: config.Process) -> Limits:
+def limits_of(settings: config.RpcProcess) -> Limits:
     """What its gRPC server takes."""
     from essence.rpc.server import Limits
 

@@ -6,10 +6,16 @@ import httpcore
 import httpcore2
 import truststore
 
+import essence.audio.decoding
+import essence.audio.encoding
+import essence.chat.pipeline
+import essence.chat.rendering.discord
+import essence.chat.rendering.telegram
 import essence.engines.llm.openai_model
 import essence.engines.table
 import essence.fakes.by_url
 import essence.resilience
+import essence.rpc.server
 import essence.services.agent
 import essence.services.chatting
 import essence.services.discord.channel

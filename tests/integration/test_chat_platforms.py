@@ -17,7 +17,7 @@ import pytest_asyncio
 from essence import config
 from essence.audio import Pcm, decode, encode_voice
 from essence.dialogue import ModelEvent, ToolSpec, Turn
-from essence.engines import Players
+from essence.engines import Players, table
 from essence.fakes.discord import DiscordServer, point_discord_py
 from essence.fakes.telegram import TelegramServer
 from essence.ports import LanguageModel
@@ -136,7 +136,7 @@ async def june(request, players, tmp_path, monkeypatch) -> AsyncIterator[June]:
     async def shared(_: config.Assistant) -> AsyncIterator[Players]:
         yield replace(players, model=model)
 
-    monkeypatch.setattr(chatting, "open_players", shared)
+    monkeypatch.setattr(table, "open_players", shared)
     service: list[Any] = []
     monkeypatch.setattr(chatting, "run", service.append)
     importlib.import_module(f"essence.services.{request.param}").main([])

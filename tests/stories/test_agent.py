@@ -80,6 +80,18 @@ async def test_a_tool_is_used_and_its_result_is_shown_to_the_model(here: World):
     assert here.answer == "It is noted."
 
 
+@pytest.mark.parametrize("about", ["", "me", "Anna", "everything you know about me"])
+async def test_what_is_known_of_the_owner_is_all_that_they_told(here: World, about):
+    for number, fact in enumerate(("The bike is blue.", "Bob is my cat.")):
+        await here.store.memories.remember("telegram", "1", fact, key=f"k{number}")
+    worker = here.worker_with(model := Script(call("recall", about=about), "This and that."))
+    await here.ask("What do you know about me?")
+    await worker.work_once()
+    recalled = model.seen[1][-1].text
+    assert "The bike is blue." in recalled
+    assert "Bob is my cat." in recalled
+
+
 async def test_what_takes_long_is_told_in_one_message_that_changes(here: World):
     await here.ask()
     await here.worker(call("say", text="Looking."), call("say", text="Still looking."), "Paris.").work_once()

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from essence.chat import delegation as delegation_module
 from essence.chat.delegation import Delegation, Rule
 from essence.config import StoreSettings, TaskBoards
 from essence.dialogue import Address, Message, Person
@@ -148,6 +149,31 @@ async def test_what_was_given_to_the_agent_is_not_answered_directly_by_a_process
         assert await after.has(MESSAGE)
         with pytest.raises(Unreachable, match="essence todorama"):
             await after.hand_over(MESSAGE, REQUEST)
+
+
+async def test_a_board_that_went_away_is_told_of_until_it_is_back(url, board, monkeypatch):
+    monkeypatch.setattr(delegation_module, "LOOK_EVERY_S", 0.01)
+    away = False
+
+    class Leaving:
+        create = board.create
+
+        async def read(self, task_id: str):
+            if away:
+                raise Unreachable("The board is away.")
+            return await board.read(task_id)
+
+    async def until(state: str) -> None:
+        async with asyncio.timeout(10):
+            while delegation.state() != state:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+    async with delegating(url, at(Leaving())) as delegation:
+        await until("tasks go to the agent")
+        away = True
+        await until("the task board can't be reached")
+        away = False
+        await until("tasks go to the agent")
 
 
 async def test_what_is_answered_directly_is_not_given_to_the_agent_by_a_process_with_a_board(url, board, nowhere):

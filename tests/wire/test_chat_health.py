@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from essence import engines, observe
+from essence import observe
 from essence.config import TelegramService
 from essence.dialogue import Address, Reply, Unsent
+from essence.engines import table
 from essence.errors import StoreError
 from essence.fakes.channel import MemoryChannel
 from essence.fakes.telegram import Reset, TelegramServer, TooManyRequests
@@ -120,15 +121,15 @@ async def test_it_is_ready_once_connected_and_loaded(settings):
 
 async def test_it_is_not_ready_while_its_engines_load(settings, monkeypatch):
     may_load = asyncio.Event()
-    opened = engines.open_players
+    opened = table.open_players
 
     @asynccontextmanager
-    async def slowly(settings: TelegramService) -> AsyncIterator[engines.Players]:
+    async def slowly(settings: TelegramService) -> AsyncIterator[table.Players]:
         await may_load.wait()
         async with opened(settings) as players:
             yield players
 
-    monkeypatch.setattr(chatting, "open_players", slowly)
+    monkeypatch.setattr(table, "open_players", slowly)
     async with serving(settings) as june:
         report = await june.until(503, lambda report: report["reasons"] == ["The engines are loading."])
         assert (report["live"], report["ready"], report["state"]) == (True, False, "impaired")

@@ -198,7 +198,12 @@ async def test_messages_are_listed_by_filter_and_page(rest, ann):
         ("GET", "/messages?limit=0", None, 422),
         ("GET", "/messages?since=2026-01-01T00:00:00", None, 422),
         ("GET", f"/messages/{'0' * 32}", None, 404),
-        ("GET", "/messages/x", None, 422),
+        ("GET", "/messages/x", None, 404),
+        ("GET", "/messages/%00", None, 404),
+        ("GET", f"/messages/{'0' * 32}%0A", None, 404),
+        ("PUT", "/messages/x", {"message": "Hi."}, 404),
+        ("PATCH", "/messages/x", {"append": "Hi."}, 404),
+        ("GET", "/messages/x/receipt", None, 404),
         ("GET", f"/messages/{'0' * 32}/receipt", None, 404),
         ("GET", "/letters", None, 404),
         ("PUT", f"/messages/{'0' * 32}", {"message": "Hi."}, 404),
@@ -214,6 +219,44 @@ async def test_what_can_not_be_done_is_told_as_a_problem(rest, method, path, bod
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert problem["detail"]
     assert problem["code"]
+
+
+async def test_what_is_no_id_is_told_as_an_id_that_nobody_has(rest):
+    unknown = [(await rest.get(f"/messages/{some_id}")).json() for some_id in ("nope", "0" * 32)]
+    assert [problem["detail"].split()[-1] for problem in unknown] == ["nope.", f"{'0' * 32}."]
+    assert [problem | {"detail": ""} for problem in unknown] == [unknown[0] | {"detail": ""}] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "told"),
+    [
+        (b'{"message": "Hi."}', {}, "body: Send JSON, with the header Content-Type: application/json."),
+        (
+            b'{"message": "Hi."}',
+            {"Content-Type": "application/x-www-form-urlencoded"},  # curl -d
+            "body: Send JSON, with the header Content-Type: application/json.",
+        ),
+        (b'["Hi."]', {"Content-Type": "application/json"}, "body: Send a JSON object."),
+        (b'{"message": "Hi."}', {"Content-Type": "application/json"}, "body: give user_id, chat_id or both"),
+    ],
+)
+async def test_a_body_that_can_not_be_used_is_told_with_what_to_do(rest, content, headers, told):
+    refused = await rest.post("/messages", content=content, headers=headers)
+    assert (refused.status_code, refused.json()["detail"]) == (422, f"This can't be used. {told}")
+    assert [f"{one['field']}: {one['problem']}" for one in refused.json()["errors"]] == [told]
+
+
+@pytest.mark.parametrize(("method", "change"), [("PUT", {"message": "Done."}), ("PATCH", {"append": " Done."})])
+async def test_a_change_takes_the_buttons_away(rest, ann, method, change):
+    asked = {"user_id": id_of(ann), "message": "Shall I?", "buttons": [{"label": "Do it", "data": "do"}]}
+    posted = (await rest.post("/messages", json=asked)).json()
+    await delivered(rest, posted["message_id"])
+    assert (posted["buttons"], len(ann.chat.answers[0].buttons)) == (asked["buttons"], 1)
+    path = f"/messages/{posted['message_id']}"
+    assert (await rest.request(method, path, json=change)).json()["buttons"] == []
+    await delivered(rest, posted["message_id"])
+    assert not ann.chat.answers[0].buttons
+    assert (await rest.get(path)).json()["buttons"] == []
 
 
 async def test_a_body_that_never_ends_is_cut_off(url):

@@ -1,13 +1,16 @@
 """Messages reach their person once: with the platform's service down, with several workers, with changes meanwhile."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from essence.dialogue import Address, Button
-from essence.errors import InvalidInput, NotAllowed, NotFound, StoreError, TooSlow, Unreachable
+from essence.errors import InvalidInput, NotAllowed, NotFound, StoreError, TooSlow, Uncertain, Unreachable
 from essence.fakes.messenger import MemoryMessenger
 from essence.fakes.telegram import ServerError, TelegramServer, User
 from essence.message_client import Delivery, MessageApi
@@ -16,7 +19,7 @@ from essence.ports import Messenger
 from essence.services.http import HttpServer
 from essence.services.message_api.handover import Handover, key_of
 from essence.store import open_store
-from tests.message_world import client, free_port, message_api, telegram_service
+from tests.message_world import KEY, client, free_port, message_api, telegram_service
 from tests.store_cases import HERE, SETTINGS, THERE
 
 
@@ -92,6 +95,65 @@ async def test_a_change_that_comes_while_the_service_is_down_is_seen_when_it_ret
             delivery = await api.delivery(posted.message_id, wait_s=60)
         assert (delivery.state, delivery.delivered_revision) == ("sent", 2)
         assert await texts(ann, 1) == ["One. Two."]
+
+
+async def test_a_message_that_changes_before_it_is_handed_over_has_no_buttons():
+    messenger, buttons = MemoryMessenger(), (Button("Do it", "do"),)
+    async with open_store("memory://", SETTINGS) as store:
+        changed = await store.messages.post(Draft(HERE, "Shall I?", buttons=buttons), author="bot")
+        await store.messages.revise(changed.message_id, "Done.")
+        asked = await store.messages.post(Draft(HERE, "And now?", buttons=buttons), author="bot")
+        handing_over = asyncio.create_task(Handover(store.messages, messenger, "telegram", worker_id="w").run())
+        assert (await store.messages.outcome(asked.message_id, wait_s=30)).state == "sent"
+        handing_over.cancel()
+        await asyncio.wait([handing_over])
+    assert [(one.text, tuple(one.buttons)) for one in messenger.sent] == [("Done.", ()), ("And now?", buttons)]
+
+
+async def test_a_change_does_not_change_what_a_first_try_sends_again():
+    asked, buttons = [], (Button("Do it", "do"),)
+
+    class Unsure(MemoryMessenger):
+        async def send(self, to, text, *, key, **options):
+            asked.append((text, tuple(options["buttons"])))
+            receipts = await super().send(to, text, key=key, **options)
+            if len(asked) == 1:
+                await store.messages.revise(posted.message_id, "Done.")
+                raise Uncertain("Its answer was lost.")
+            return receipts
+
+    async with open_store("memory://", SETTINGS.model_copy(update={"store_poll_s": 0.05})) as store:
+        posted = await store.messages.post(Draft(HERE, "Shall I?", buttons=buttons), author="bot")
+        handing_over = asyncio.create_task(Handover(store.messages, Unsure(), "telegram", worker_id="w").run())
+        assert (await store.messages.outcome(posted.message_id, wait_s=30)).state == "sent"
+        handing_over.cancel()
+        await asyncio.wait([handing_over])
+    assert asked == [("Shall I?", buttons)] * 2
+
+
+async def test_the_example_of_the_guide_tells_its_person_and_says_why_where_it_can_not(
+    telegram, ann, store_url, port, tmp_path
+):
+    guide = (Path(__file__).parents[2] / "docs/guides/message-api.md").read_text()
+    example = guide.split("```python\n")[1].split("```")[0]
+
+    async def told(url: str, person_id: str, key: str) -> str:
+        program = example.replace('"42"', f'"{person_id}"').replace('"tea-2"', f'"{key}"')
+        settings = {"MESSAGE_API_URL": url, "MESSAGE_API_KEY": KEY}
+        started = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, env=os.environ | settings, stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await asyncio.wait_for(started.communicate(), 60)
+        assert started.returncode == 0
+        return out.decode()
+
+    async with (
+        telegram_service(telegram, ann, store_url, port),
+        message_api(store_url, tmp_path, telegram_port=port) as url,
+    ):
+        assert (await told(url, str(ann.person.user_id), "known")).startswith("sent (Receipt(")
+        assert (await told(url, "4711", "unknown")).startswith("failed Telegram knows no such chat")
+    assert [one.text for one in ann.chat.answers] == ["Your tea is ready."]
 
 
 async def test_a_platform_that_fails_for_a_while_is_tried_again(telegram, messenger, ann, to):

@@ -156,6 +156,13 @@ def test_an_unknown_option_exits_2() -> None:
     assert run("tts", "--loud").returncode == 2
 
 
+@pytest.mark.parametrize(("name", "serves_grpc"), [("stt", True), ("message-api", False), ("agent", False)])
+def test_help_tells_of_grpc_where_it_is_served(name: str, serves_grpc: bool) -> None:
+    told = run(name, "--help").stdout
+    assert "GRACE_S=" in told
+    assert ("GRPC_MAX_" in told) == serves_grpc
+
+
 @pytest.mark.parametrize("name", ["stt", "tts"])
 def test_help_tells_every_setting(name: str) -> None:
     ended = run(name, "--help")

@@ -181,6 +181,16 @@ async def test_each_failure_of_a_message_has_its_name(telegram, june, ann, fault
     assert telegram.token not in "".join(map(repr, (raised.value, raised.value.__cause__)))
 
 
+async def test_a_chat_that_telegram_does_not_know_is_told_with_what_to_do(june):
+    with pytest.raises(NotFound, match="this person has never opened a chat with the bot"):
+        await june.send(Address("telegram", "4711"), Reply("hi"), key="k")
+
+
+async def test_a_message_that_is_gone_is_told_as_deleted(june, ann):
+    with pytest.raises(NotFound, match="It may have been deleted"):
+        await june.edit(to(ann), "4711", Reply("b"))
+
+
 async def test_a_rate_limit_says_how_long_to_wait(telegram, june, ann):
     telegram.fails("sendMessage", TooManyRequests(7))
     with pytest.raises(RateLimited) as raised:

@@ -170,9 +170,7 @@ class Link:
                 await enough.wait()
         except Exception as error:  # noqa: BLE001 - the SDK's task groups raise groups of anything
             if not ready.done():
-                ready.set_exception(
-                    Unreachable(f"The MCP server {self.server.name} can't be reached ({error!r:.200}).")
-                )
+                ready.set_exception(Unreachable(_not_reached(self.server, error)))
         finally:
             self._client = None
             ready.cancel()
@@ -185,6 +183,14 @@ class Link:
             await asyncio.wait([holding], timeout=CONNECT_S)
             holding.cancel()
             await asyncio.gather(holding, return_exceptions=True)
+
+
+def _not_reached(server: Server, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError) and server.command:
+        return (
+            f"The MCP server {server.name} can't be started: there is no program {server.command[0]!r} on this machine."
+        )
+    return f"The MCP server {server.name} can't be reached ({error!r:.200})."
 
 
 async def _page(client: Client, cursor: str | None) -> ListToolsResult:

@@ -19,8 +19,9 @@ _FORGET = 'Delete a remembered fact. "Forget what I said about Bob" is {"which":
 _WORD = re.compile(r"\d+|\w{3,}")
 _EMPTY_WORDS = frozenset(
     _WORD.findall(
-        "about and are did do does everything for from has have he her his how is it its know me my of on our she that "
-        "the their they this to was we were what when where which who you your"
+        "about all and anything are did do does everything for from has have he her his how is it its know me my "
+        "myself of on our owner remember remembered she tell that the their they things this to user was we were "
+        "what when where which who you your"
     )
 )
 
@@ -75,7 +76,8 @@ class _Keeping:
 
     async def recall(self, call: Call, wanted: Recall) -> str:
         known = await self._all(call)
-        found = matching(known, wanted.about) if wanted.about else known
+        names = stems(call.request.name)  # a small model asks about "Anna" for what Anna calls "me"
+        found = matching(known, wanted.about) if stems(wanted.about) - names else known
         if not found:
             return "Nothing is remembered about this." if known else "Nothing is remembered yet."
         return "\n".join(f"{memory.memory_id}. {memory.text} (told on {memory.at:%Y-%m-%d})" for memory in found)

@@ -34,7 +34,9 @@ from essence.services.message_api.limits import BodyLimit
 from essence.services.message_api.recipients import Recipients
 
 WAIT_MAX_S = 60.0
-MessageId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+ID_FORM = "[0-9a-f]{32}"
+MessageId = Annotated[str, Path(json_schema_extra={"pattern": f"^{ID_FORM}$"})]
+"""The form is told, and not enforced: whatever is no id names no message, as an id that nobody has."""
 
 _bearer = HTTPBearer(auto_error=False, description="A key of the Message API.")
 
@@ -79,10 +81,16 @@ class Desk:
         Raises:
             NotFound: There is none, or none that this key may see.
         """
+        if not re.fullmatch(ID_FORM, message_id):
+            raise _unknown(message_id)
         posted = await self.messages.read(message_id)
         if key.recipients and posted.author != key.name:
-            raise NotFound(f"There is no message {message_id}.")
+            raise _unknown(message_id)
         return posted
+
+
+def _unknown(message_id: str) -> NotFound:
+    return NotFound(f"There is no message {message_id}.")
 
 
 def _fingerprint(body: BaseModel) -> str:

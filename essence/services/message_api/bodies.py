@@ -184,7 +184,7 @@ class Message(Delivery):
     voice: bool
     language: str | None
     reply_to: str | None
-    buttons: list[Button]
+    buttons: list[Button] = Field(description="Below the message; none after a change.")
     author: str = Field(description="Name of the API key that posted it.")
     idempotency_key: str | None
     created_at: datetime
@@ -205,12 +205,17 @@ class Message(Delivery):
             voice=draft.voice,
             language=draft.language,
             reply_to=draft.reply_to_id,
-            buttons=[Button(label=button.label, data=button.data) for button in draft.buttons],
+            buttons=[Button(label=button.label, data=button.data) for button in _buttons(posted)],
             author=posted.author,
             idempotency_key=posted.idempotency_key,
             created_at=posted.created_at,
             updated_at=posted.updated_at,
         )
+
+
+def _buttons(posted: Posted) -> tuple[Button_, ...]:
+    """A change takes them away; the draft keeps them, for a repeat of what was sent first."""
+    return posted.draft.buttons if posted.revision == 1 else ()
 
 
 class Page(BaseModel):

@@ -112,7 +112,7 @@ class Handover:
             speak=speak,
             language=draft.language,
             reply_to_id=draft.reply_to_id,
-            buttons=draft.buttons,
+            buttons=draft.buttons if errand.opening_revision == 1 else (),
         )
 
     async def _keep(self, errand: Errand, arrival: _Arrival) -> None:

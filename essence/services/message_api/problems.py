@@ -107,21 +107,36 @@ async def _of_http(_: Request, error: Exception) -> Response:
 
 def invalid(error: RequestValidationError) -> InvalidInput:
     """What FastAPI found wrong, as one of June's errors; to be raised `from` it."""
-    return InvalidInput("; ".join(f"{_field(one['loc'])}: {one['msg']}" for one in error.errors()[:3]))
+    return InvalidInput("; ".join(f"{one.field}: {one.problem}" for one in _fields(error)[:3]))
 
 
 async def _of_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(one["type"] == "json_invalid" for one in error.errors()):
         return answer(400, InvalidInput.code, "The body is no JSON.")
-    # Without what was sent: it may be long, and secret.
-    fields = [FieldProblem(field=_field(one["loc"]), problem=one["msg"]) for one in error.errors()]
-    return answer(422, InvalidInput.code, f"This can't be used. {invalid(error)}", fields=fields)
+    return answer(422, InvalidInput.code, f"This can't be used. {invalid(error)}", fields=_fields(error))
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
     observe.logger().error("request_crashed", path=request.url.path, error=repr(error))
     return answer(500, errors.JuneError.code, "The Message API failed at this request. Its log tells more.")
+
+
+def _fields(error: RequestValidationError) -> list[FieldProblem]:
+    """Without what was sent: it may be long, and secret."""
+    as_json = not isinstance(error.body, bytes)
+    return [FieldProblem(field=_field(one["loc"]), problem=_words(one, as_json=as_json)) for one in error.errors()]
+
+
+def _words(one: Mapping[str, Any], *, as_json: bool) -> str:
+    """`as_json`: the body was read as JSON, which FastAPI does where the headers say that it is."""
+    if tuple(one["loc"]) == ("body",) and one["type"] in _NO_OBJECT:
+        return "Send a JSON object." if as_json else "Send JSON, with the header Content-Type: application/json."
+    # Pydantic's own words before those of a validator.
+    return str(one["msg"]).removeprefix("Value error, ")
+
+
+_NO_OBJECT = ("model_attributes_type", "model_type", "dict_type")
 
 
 def _field(location: Sequence[object]) -> str:

@@ -34,14 +34,13 @@ REFUSED = f"Telegram refuses June's token. For a good one, {HOW_TO_START} Look a
 _GONE = (
     "not found",
     "can't be edited",
-    "chat_id_invalid",
     "message_id_invalid",
-    "peer_id_invalid",
     "topic_deleted",
     "invalid file_id",
     "wrong file_id",
     "wrong file identifier",
 )
+_NO_SUCH_CHAT = ("chat not found", "chat_id_invalid", "peer_id_invalid")
 _FORBIDDEN = (
     "not enough rights",
     "have no rights",
@@ -130,6 +129,11 @@ class Refusal(TelegramError):
             return Conflict(f"Another process uses this bot ({self.why}). Stop it, or give it a token of its own.")
         if self.status == HTTPStatus.FORBIDDEN or self._says(*_FORBIDDEN):
             return NotAllowed(f"June may not write there ({self.why}). Let her in again, then write to her.")
+        if self._says(*_NO_SUCH_CHAT):
+            return NotFound(
+                f"Telegram knows no such chat of June's bot ({self.why}). Either the id is wrong, or this person has "
+                "never opened a chat with the bot: they must press Start there first. A group must let the bot in."
+            )
         if self._says(*_GONE):
             return NotFound(f"Telegram does not find it ({self.why}). It may have been deleted.")
         return InvalidInput(f"Telegram refuses this ({self.why}). Change it, since another try won't help.")

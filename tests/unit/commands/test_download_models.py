@@ -61,4 +61,4 @@ def test_models_that_are_here_are_verified_and_not_fetched(capsys, monkeypatch):
     assert download_models.main(["speech-samples", "--verify", "--offline"]) == 0
     said = " ".join(capsys.readouterr().err.split())
     assert "every SHA-256 is right" in said
-    assert "1 models are ready" in said
+    assert "1 model is ready" in said

@@ -25,12 +25,20 @@ def main(argv: list[str]) -> int:
 
 @app.command()
 def fake_todorama(
+    *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8004,
     limit: Annotated[int, typer.Option(min=0, help="Requests that it takes in a minute; 0: no limit.")] = 100,
-    project: Annotated[list[int] | None, typer.Option(help="A project that it has; may be given again.")] = None,
+    project: Annotated[
+        list[int] | None, typer.Option(help="A project that it has, instead of project 1; may be given again.")
+    ] = None,
+    no_projects: Annotated[
+        bool, typer.Option("--no-projects", help="Have none, as a new todorama: it refuses tasks of any project.")
+    ] = False,
 ) -> None:
     """Play the public todorama on this machine until Ctrl-C, and print what it is asked."""
-    asyncio.run(_serve(port, limit, tuple(project or ())))
+    if project and no_projects:
+        raise typer.BadParameter("give either --project or --no-projects")
+    asyncio.run(_serve(port, limit, () if no_projects else tuple(project or (1,))))
 
 
 async def _serve(port: int, limit: int, projects: tuple[int, ...]) -> None:

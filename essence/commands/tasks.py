@@ -14,7 +14,7 @@ from rich.text import Text
 
 from essence import config
 from essence.commands import stored, terminal
-from essence.errors import ConfigError, NotFound
+from essence.errors import ConfigError, Conflict, NotFound
 from essence.work import Priority, TaskStatus
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ PERSON = "owner"
 """In whose name a person does something here."""
 _TAIL_S = 1.0
 """How often `tail` looks for what is new."""
+_LISTED: tuple[TaskStatus, ...] = ("in_progress", "available", "blocked", "dead", "complete", "cancelled")
+"""What `list` begins with and ends with."""
+_LIST_MAX = 1000
 
 
 def main(argv: list[str]) -> int:
@@ -36,17 +39,41 @@ def main(argv: list[str]) -> int:
 def list_(
     status: Annotated[TaskStatus | None, typer.Option("--status", help="Of this status alone.")] = None,
     project: Annotated[int | None, typer.Option("--project", min=1, help="Of this project alone.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=_LIST_MAX, help="At most so many.")] = 50,
 ) -> None:
-    """List tasks, the most urgent first."""
-    asked = {"task_status": status, "project_id": project, "limit": limit, "order_by": "priority"}
-    answer = _ask("query_tasks", asked)
-    if not answer["tasks"]:
+    """List tasks: what is worked on, what waits, what has ended; of each the most urgent first."""
+    statuses = _LISTED if status is None else (status,)
+    found = _on_board(lambda board: _listed(board, statuses, project, limit + 1))
+    if not found:
         terminal.out.print("There are no such tasks.")
         return
-    terminal.out.print(_table(answer["tasks"]))
-    if "next_cursor" in answer:
+    terminal.out.print(_table(found[:limit]))
+    if len(found) > limit:
         terminal.out.print("There are more. Show them with --limit.")
+
+
+async def _listed(
+    board: Board, statuses: tuple[TaskStatus, ...], project: int | None, most: int
+) -> list[dict[str, Any]]:
+    from essence.tasks.arguments import QueryTasks
+
+    found: list[dict[str, Any]] = []
+    for status in statuses:
+        cursor: str | None = None
+        while len(found) < most:
+            asked = QueryTasks(
+                task_status=status,
+                project_id=project,
+                limit=min(most - len(found), _LIST_MAX),
+                order_by="priority",
+                cursor=cursor,
+            )
+            answer: dict[str, Any] = await board.ask("query_tasks", asked, PERSON)
+            found += answer["tasks"]
+            cursor = answer.get("next_cursor")
+            if cursor is None:
+                break
+    return found
 
 
 @app.command()
@@ -93,7 +120,17 @@ def done(
     notes: Annotated[str, typer.Option("--notes", help="What came of it.")] = "",
 ) -> None:
     """Say that you did a task yourself."""
-    _ask("reserve_task", {"task_id": task_id}, {"complete_task": {"task_id": task_id, "notes": terminal.typed(notes)}})
+    completed = {"complete_task": {"task_id": task_id, "notes": terminal.typed(notes)}}
+    try:
+        _ask("reserve_task", {"task_id": task_id}, completed)
+    except Conflict as error:
+        task = _ask("get_task_context", {"task_id": task_id})["task"]
+        if task["task_status"] != "in_progress":
+            raise
+        raise Conflict(
+            f"Task {task_id} is being worked on by {task['assigned_agent']}. Wait until that ends, or take it away "
+            f"with: python -m essence tasks cancel {task_id}"
+        ) from error
     _say(f"Task {task_id} is done.")
 
 
@@ -138,9 +175,14 @@ def backup(target: Annotated[Path, typer.Argument(help="A file that isn't there 
 @app.command()
 def restore(source: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
     """Put a backup in the place of what the board holds. Stop the board first."""
-    from essence.tasks.backup import restore as put_back
+    from essence.tasks import backup
 
-    kept = put_back(source, _board_file(new=True))
+    board = _board_file(new=True)
+    if backup.is_in_use(board):  # what agents hold would be swapped under them
+        raise Conflict(
+            f"Another process works with {board}. Stop the board first, and all that shows it, as `tail` does."
+        )
+    kept = backup.restore(source, board)
     _say(f"The board holds what {source} held.")
     if kept is not None:
         _say(f"What it held before is in {kept}.")
@@ -232,10 +274,16 @@ def _say(text: str) -> None:
 
 
 def _table(tasks: list[dict[str, Any]]) -> Table:
+    """The title gets what room there is; `show` tells the rest in full."""
     table = Table(box=None, pad_edge=False)
-    columns = ("id", "task_status", "priority", "assigned_agent", "created_at", "title")
-    for column in columns:
-        table.add_column(column.removeprefix("task_").replace("_", " "), overflow="fold")
+    table.add_column("id", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("priority", no_wrap=True)
+    table.add_column("agent", no_wrap=True, overflow="ellipsis", max_width=12)
+    table.add_column("created", no_wrap=True)
+    table.add_column("title", overflow="fold")
     for task in tasks:
-        table.add_row(*(Text(stored.harmless(str(task[column] or ""))) for column in columns))
+        created = str(task["created_at"])[:10]
+        shown = (task["id"], task["task_status"], task["priority"], task["assigned_agent"], created, task["title"])
+        table.add_row(*(Text(stored.harmless(str(value or ""))) for value in shown))
     return table

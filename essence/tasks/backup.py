@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +17,11 @@ from essence.tasks.tables import MIGRATIONS
 
 _NIGHT_HOUR = 3
 """UTC: when the first backup of a day is made, if the board was running."""
+
+
+_SHARED_FIRST, _SHARED_BYTES = 0x4000_0002, 510
+"""Where and how many bytes of a SQLite file are locked by each process that has it open with a write-ahead log: the
+shared lock (https://sqlite.org/fileformat2.html#the_lock_byte_page)."""
 
 
 def _utc_now() -> datetime:
@@ -100,6 +106,18 @@ def restore(backup: Path, board: Path) -> Path | None:
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"{backup} can't be put in the place of {board} ({error}).") from error
     return kept
+
+
+def is_in_use(board: Path) -> bool:
+    """Whether another process works with a board's file."""
+    if not board.exists():
+        return False
+    with board.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_BYTES, _SHARED_FIRST)
+        except (BlockingIOError, PermissionError):  # which of them is the system's choice
+            return True
+    return False
 
 
 def _copy(source: Path, target: Path) -> None:

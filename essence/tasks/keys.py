@@ -89,4 +89,5 @@ def speaker(key_agent: str | None, said: str | None) -> str:
         return said
     if said is None or said == key_agent or said.startswith(f"{key_agent}/"):
         return said or key_agent
-    raise Refusal("not_allowed", f"This key is {key_agent}'s: it can't speak for {said}.", "agent_id")
+    may = f"It speaks for {key_agent} and {key_agent}/NAME; June's agent takes its id from AGENT_ID."
+    raise Refusal("not_allowed", f"This key is {key_agent}'s: it can't speak for {said}. {may}", "agent_id")

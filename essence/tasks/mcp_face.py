@@ -15,7 +15,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essence import __version__
-from essence.tasks.front import Caller, Front, code_of
+from essence.tasks.front import Caller, Front, code_of, failure
 from essence.tasks.hanging_up import until_hung_up
 from essence.tasks.post_face import refuse
 from essence.tasks.registry import TOOLS
@@ -26,6 +26,7 @@ _INSTRUCTIONS = (
     "A task board. Claim work with claim_next and keep its lease_token; tell how it gets on with add_task_update; end "
     "it with complete_task, or fail_task if it failed. list_available_tasks and reserve_task work as in todorama."
 )
+_NO_PAGE = "Here the board speaks MCP with agents. GET /health tells whether it runs."
 
 
 @asynccontextmanager
@@ -39,6 +40,8 @@ async def open_mcp_face(front: Front, body_max_bytes: int) -> AsyncIterator[ASGI
         caller = front.admit(dict(scope["headers"]))
         if not isinstance(caller, Caller):
             return await refuse(send, caller)
+        if scope["method"] == "GET":  # MCP 2025-06-18, "Listening for Messages from the Server": 405 where none come
+            return await refuse(send, failure("invalid", _NO_PAGE), status=405)
         scope[_CALLER] = caller
         return await until_hung_up(manager.handle_request, scope, receive, send)
 

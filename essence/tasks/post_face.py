@@ -69,6 +69,8 @@ async def refuse(send: Send, answer: Answer, status: int | None = None) -> None:
 async def respond(send: Send, status: int, body: bytes) -> None:
     """Send JSON."""
     headers = [_JSON, (b"content-length", str(len(body)).encode())]
+    if status == 405:
+        headers.append((b"allow", b"POST"))
     if status in (429, 503):
         headers.append((b"retry-after", b"2"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

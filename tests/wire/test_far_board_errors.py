@@ -100,7 +100,7 @@ async def test_nobody_there_is_unreachable_until_somebody_is():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     async with far_board(f"http://127.0.0.1:{port}/mcp") as board:
-        with pytest.raises(Unreachable, match="TASKS_URL"):
+        with pytest.raises(Unreachable, match=r"TASKS_URL.*python -m essence todorama"):
             await board.claim("a", lease_s=60)
         async with TodoramaServer(port=port) as todorama:
             made_by_another(todorama)
@@ -144,7 +144,7 @@ async def test_what_is_not_there_is_not_found():
         for task_id in ("99999", "x", "", "-1", "٣", "1 OR 1=1"):
             with pytest.raises(NotFound):
                 await board.read(task_id)
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound, match=r"project doesn't exist there\. Set TODORAMA_PROJECT_ID"):
             await board.create(NewTask("t", "i", "v", project_id="7"), key="k")
         with pytest.raises(NotFound):
             await board.create(NewTask("t", "i", "v", parent_task_id="7"), key="k")

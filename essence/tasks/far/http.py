@@ -19,6 +19,7 @@ _RESET_MAX_S = 60.0
 """A window of todorama's limit; what a clock that differs makes of a reset time must not be waited for."""
 _SHARE_KEPT = 0.2
 """Of the limit, which all clients share: idle polls leave it to those who have something to do."""
+_MEND = "Check TASKS_URL and that it runs. `python -m essence todorama` starts June's own."
 FAILED = -32000
 """JSON-RPC error code that servers may give a meaning of their own (https://www.jsonrpc.org/specification#error_object);
 here: HTTP failed, and `data` says how."""
@@ -84,12 +85,12 @@ class Checked(httpx2.AsyncBaseTransport):
             if response.status_code >= 400 or not streams:
                 await response.aread()
         except httpx2.ConnectTimeout as error:
-            raise Unreachable(f"{where} can't be reached. Check TASKS_URL and that it runs.") from error
+            raise Unreachable(f"{where} can't be reached. {_MEND}") from error
         except httpx2.TimeoutException as error:
             raise TooSlow(f"{where} took too long. Try again.") from error
         except httpx2.HTTPError as error:
             what = str(error) or type(error).__name__
-            raise Unreachable(f"{where} can't be reached ({what}). Check TASKS_URL and that it runs.") from error
+            raise Unreachable(f"{where} can't be reached ({what}). {_MEND}") from error
         self._room.note(response.headers)
         if response.status_code >= 400:
             raise self._refusal(response, where)

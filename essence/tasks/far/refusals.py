@@ -42,6 +42,8 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], type[JuneError]], ...] = (
     (re.compile(r"database is locked"), TooSlow),
     (re.compile(r"constraint failed|Cannot add update|cannot be empty|Invalid "), InvalidInput),
 )
+_LACKS_PROJECT = re.compile(r"create.task.*FOREIGN KEY constraint failed")
+"""The project is all that June's new tasks refer to."""
 
 
 def refusal(answer: dict[str, Any]) -> JuneError:
@@ -50,6 +52,8 @@ def refusal(answer: dict[str, Any]) -> JuneError:
     fields = error if isinstance(error, dict) else {"message": error, "error_type": answer.get("error_type")}
     message = str(fields.get("message") or "no reason told").splitlines()[0][:500]
     kind = _by_code(fields.get("code")) or _by_code(fields.get("error_type")) or _by_words(message)
+    if _LACKS_PROJECT.search(message):
+        message = f"{message}. The task's project doesn't exist there. Set TODORAMA_PROJECT_ID to one that does."
     return kind(f"The task board refuses: {message}")
 
 

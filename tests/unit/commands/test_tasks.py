@@ -8,6 +8,7 @@ from essence.commands import tasks
 from essence.config import BoardSettings
 from essence.tasks.arguments import ClaimNext, FailTask
 from essence.tasks.board import open_own
+from tests.todorama_service import running_service
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +27,14 @@ def failed_for_good(path, error):
             await board.ask("fail_task", FailTask(task_id=1, error=error, final=True), "agent")
 
     asyncio.run(fail())
+
+
+def claimed(path, agent_id="mcpc"):
+    async def claim():
+        async with open_own(f"sqlite:///{path}", BoardSettings()) as board:
+            await board.ask("claim_next", ClaimNext(), agent_id)
+
+    asyncio.run(claim())
 
 
 def said(capsys, *argv):
@@ -81,6 +90,64 @@ def test_a_board_is_copied_and_put_back(capsys):
     assert "before-restore" in said(capsys, "restore", "copy.db")
     assert "second" not in said(capsys, "list")
     assert tasks.main(["backup", "copy.db"]) == 2
+
+
+def test_a_board_that_runs_is_not_restored(capsys, board_file):
+    said(capsys, "add", "first")
+    said(capsys, "backup", "copy.db")
+    with running_service(f"sqlite:///{board_file}"):
+        assert tasks.main(["restore", "copy.db"]) == 1
+        assert "Stop the board first" in capsys.readouterr().err
+        assert not list(board_file.parent.glob("*before-restore*"))
+    assert "before-restore" in said(capsys, "restore", "copy.db")
+
+
+def test_a_board_that_was_killed_is_restored(capsys, board_file):
+    said(capsys, "add", "first")
+    said(capsys, "backup", "copy.db")
+    with running_service(f"sqlite:///{board_file}") as board:
+        board.process.kill()
+        board.process.wait()
+    assert "before-restore" in said(capsys, "restore", "copy.db")
+
+
+def test_what_an_agent_is_at_can_t_be_done_meanwhile(capsys, board_file):
+    said(capsys, "add", "Paint")
+    claimed(board_file)
+    assert tasks.main(["done", "1"]) == 1
+    told = capsys.readouterr().err
+    assert "Task 1 is being worked on by mcpc." in told
+    assert "python -m essence tasks cancel 1" in told
+
+
+def test_what_is_done_already_is_told_as_the_board_tells_it(capsys):
+    said(capsys, "add", "Paint")
+    said(capsys, "cancel", "1")
+    assert tasks.main(["done", "1"]) == 1
+    assert "it is cancelled" in capsys.readouterr().err
+
+
+def test_what_has_ended_is_listed_last(capsys, board_file):
+    for title in ("dropped", "finished", "begun"):
+        said(capsys, "add", title, "--priority", "critical")
+    said(capsys, "cancel", "1")
+    said(capsys, "done", "2")
+    claimed(board_file)
+    said(capsys, "add", "later")
+    said(capsys, "add", "sooner", "--priority", "high")
+    lines = said(capsys, "list").splitlines()[1:]
+    assert [line.split()[-1] for line in lines] == ["begun", "sooner", "later", "finished", "dropped"]
+    shown = said(capsys, "list", "--limit", "2")
+    assert "later" not in shown
+    assert "There are more." in shown
+    assert "There are more." not in said(capsys, "list", "--limit", "5")
+
+
+def test_on_a_narrow_terminal_the_title_has_room(capsys, board_file, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    said(capsys, "add", "Answer telegram:10000001:5")
+    claimed(board_file, "june@a-machine-with-a-long-name")
+    assert "Answer telegram:10000001:5" in said(capsys, "list")
 
 
 @pytest.mark.parametrize("argv", [["show", "9"], ["done", "9"], ["retry", "9"], ["cancel", "9"]])

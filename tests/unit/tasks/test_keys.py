@@ -65,3 +65,8 @@ def test_who_may_not(key_agent, said, code):
     with pytest.raises(Refusal) as caught:
         speaker(key_agent, said)
     assert (caught.value.code, caught.value.field) == (code, "agent_id")
+
+
+def test_who_may_not_is_told_which_names_fit_the_key():
+    with pytest.raises(Refusal, match=r"speaks for june and june/NAME.*AGENT_ID"):
+        speaker("june", "june@vm")

@@ -5,7 +5,6 @@ import pytest
 from essence.commands import download_models
 from essence.models import CATALOGUE
 
-
 WHERE_MODELS_ARE = os.environ.get("JUNE_MODELS_DIR", "")
 """Empty: where they are by default, since an empty variable counts as none."""
 

@@ -88,8 +88,11 @@ def _run(arguments: list[str]) -> int:
         return _service_options(name, rest)
     if folder == "services":
         gc.disable()  # while modules load, which takes 7 % less time so; `lifecycle.observe_process` enables it
-    module = importlib.import_module(f"essence.{folder}.{name.replace('-', '_')}")
-    code: int = module.main(rest)
+    try:
+        module = importlib.import_module(f"essence.{folder}.{name.replace('-', '_')}")
+        code: int = module.main(rest)
+    finally:
+        gc.enable()  # where it ended before that
     return code
 
 

@@ -1,5 +1,6 @@
 """The tables and the pages tell the truth: what they name exists, and what exists is named."""
 
+import gc
 import importlib
 import importlib.util
 import pkgutil
@@ -62,6 +63,13 @@ def test_a_chat_service_takes_messages_before_it_loads_what_answering_needs(plat
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not set(done.stdout.strip().split(",")) & {"av", "numpy", "grpc", "markdown_it", "py3langid", "alembic"}
+
+
+def test_a_service_that_can_t_start_leaves_the_garbage_collector_at_work(monkeypatch, capsys):
+    monkeypatch.setenv("TELEGRAM_OWNER_USERS", "@ann")
+    assert main(["telegram"]) == 1
+    assert "TELEGRAM_OWNER_USERS" in capsys.readouterr().err
+    assert gc.isenabled()
 
 
 def test_an_unknown_name_exits_with_2_and_suggests_the_nearest(capsys):

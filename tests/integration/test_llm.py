@@ -53,7 +53,8 @@ def finished(events: Sequence[ModelEvent]) -> Finished:
 
 
 async def test_the_embedded_model_knows_a_capital_and_remembers_the_question() -> None:
-    async with open_player(EMBEDDED, ONE_SLOT) as model:
+    greedy = ONE_SLOT.model_copy(update={"llm_temperature": 0.0})
+    async with open_player(EMBEDDED, greedy) as model:
         first = [event async for event in model.reply([SYSTEM, QUESTION])]
         history = [SYSTEM, QUESTION, Turn("assistant", told(first)), Turn("user", "And which country did I ask about?")]
         second = [event async for event in model.reply(history)]
@@ -66,9 +67,9 @@ async def test_the_embedded_model_knows_a_capital_and_remembers_the_question() -
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_second_turn_finds_the_first_one_in_the_cache(tiny: LlamaCpp) -> None:
     first = [event async for event in tiny.reply([SYSTEM, QUESTION])]
-    second = [
-        event async for event in tiny.reply([SYSTEM, QUESTION, Turn("assistant", told(first)), Turn("user", "Why?")])
-    ]
+    # Not what it said: so small a model may babble until its context is full, and then the question is shortened away.
+    history = [SYSTEM, QUESTION, Turn("assistant", "Paris."), Turn("user", "Why?")]
+    second = [event async for event in tiny.reply(history)]
     assert finished(second).usage.cached_tokens >= finished(first).usage.prompt_tokens
 
 

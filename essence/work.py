@@ -22,8 +22,8 @@ Priority = Literal["low", "medium", "high", "critical"]
 MARK = "june-request"
 """Begins the last line of a task's instruction where the task is a person's message: todorama's own fields hold no such
 thing, and a field of June's own would be lost on somebody else's board."""
-
-
+_TITLE_MAX = 80
+"""Longest title of a message's task. [characters]"""
 NO_MESSAGE = "june:"
 """Begins the message id of a request that stands for no message of its platform, as a reminder's."""
 
@@ -129,10 +129,12 @@ class Request:
         return None if self.message_id.startswith(NO_MESSAGE) else self.message_id
 
     def as_task(self, project_id: str | None = None) -> NewTask:
-        """The task for it. The key is in the title, by which it is found on a board without idempotency keys."""
-        asked = f"Answer this message of {self.name or self.person_id}:\n\n{self.text}"
+        """The task for it; its title shows people who look at the board what was asked."""
+        who = self.name or self.person_id
+        asked = f"Answer this message of {who}:\n\n{self.text}"
+        title = " ".join(f"Answer {who}: {self.text}".split())
         return NewTask(
-            title=f"Answer {self.key}",
+            title=title if len(title) <= _TITLE_MAX else f"{title[: _TITLE_MAX - 1]}…",
             instruction=f"{asked}\n\n{MARK} {self._line()}",
             verification="The answer was delivered to the person who wrote the message.",
             priority="high",

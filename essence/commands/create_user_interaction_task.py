@@ -45,7 +45,7 @@ def create(
     if not terminal.typed(content).strip():
         raise typer.BadParameter("there is nothing in --content")
     request = Request(
-        Address(stored.platform_named(platform), chat_id, thread_id or None),
+        Address(stored.platform_named(platform, among=stored.CHATS), chat_id, thread_id or None),
         message_id or f"{NO_MESSAGE}{uuid4()}",
         user_id,
         terminal.typed(content),

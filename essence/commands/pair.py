@@ -68,7 +68,7 @@ async def _list() -> None:
 
 
 async def _remove(platform_name: str, person_id: str) -> None:
-    platform = stored.platform_named(platform_name)
+    platform = stored.platform_named(platform_name, among=stored.CHATS)
     async with stored.opened(stored.settings()) as store:
         if not await store.people.remove(platform, person_id):
             raise NotFound(f"{platform} {person_id} has not asked. See who has: python -m essence pair --list")

@@ -18,6 +18,9 @@ from essence.outgoing import Identity
 if TYPE_CHECKING:
     from essence.ports import Store
 
+CHATS: tuple[Platform, ...] = ("telegram", "discord")
+"""Where people have accounts."""
+
 
 def settings(*, new: bool = False) -> config.StoreSettings:
     """Where June keeps things, if another process can reach it; `new`: even if nothing is there yet.
@@ -49,16 +52,16 @@ async def opened(where: config.StoreSettings) -> AsyncIterator[Store]:
         yield store
 
 
-def platform_named(name: str) -> Platform:
+def platform_named(name: str, *, among: tuple[Platform, ...] = get_args(Platform)) -> Platform:
     """A platform that was typed.
 
     Raises:
-        typer.BadParameter: There is none of this name.
+        typer.BadParameter: There is none of this name among those that can be meant.
     """
-    for platform in _PLATFORMS:
+    for platform in among:
         if platform == name.lower():
             return platform
-    raise typer.BadParameter(f"there is no platform {name!r}; use one of {', '.join(_PLATFORMS)}")
+    raise typer.BadParameter(f"there is no platform {name!r}; use one of {', '.join(among)}")
 
 
 def identity_named(text: str) -> Identity:
@@ -70,10 +73,7 @@ def identity_named(text: str) -> Identity:
     platform, colon, person_id = text.partition(":")
     if not colon or not person_id.lstrip("-").isdecimal():
         raise typer.BadParameter(f"{text!r} is no account; write it like telegram:42")
-    return Identity(platform_named(platform), person_id)
-
-
-_PLATFORMS: tuple[Platform, ...] = get_args(Platform)
+    return Identity(platform_named(platform, among=CHATS), person_id)
 
 
 # Directional overrides of https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters show a text otherwise.

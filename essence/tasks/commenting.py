@@ -22,7 +22,7 @@ def create_comment(desk: Desk, asked: CreateComment) -> Answer:
     """Say something on a task, or answer a comment on it."""
     check(desk, "task", asked.task_id, "task_id")
     if asked.parent_comment_id is not None and _comment(desk, asked.parent_comment_id).task_id != asked.task_id:
-        raise Refusal("invalid", "The comment that is answered is on another task.", "parent_comment_id")
+        raise Refusal("invalid_input", "The comment that is answered is on another task.", "parent_comment_id")
     row = {
         "task_id": asked.task_id,
         "agent_id": desk.agent_id,

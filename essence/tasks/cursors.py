@@ -22,7 +22,7 @@ def read(cursor: str | None) -> Place | None:
     """As it comes back.
 
     Raises:
-        Refusal: `invalid`: it didn't come from here.
+        Refusal: `invalid_input`: it didn't come from here.
     """
     if cursor is None:
         return None
@@ -37,4 +37,4 @@ def read(cursor: str | None) -> Place | None:
 
 
 def _refused() -> Refusal:
-    return Refusal("invalid", "The cursor is not one of this board. Begin anew, without one.", "cursor")
+    return Refusal("invalid_input", "The cursor is not one of this board. Begin anew, without one.", "cursor")

@@ -133,7 +133,7 @@ def _followup(row: Row[Any], asked: CompleteTask) -> CreateTask | None:
         return None
     if title is None or kind is None or instruction is None or verification is None:
         named = "followup_title, followup_task_type, followup_instruction and followup_verification"
-        raise Refusal("invalid", f"A follow-up needs {named}.", "followup_title")
+        raise Refusal("invalid_input", f"A follow-up needs {named}.", "followup_title")
     return CreateTask(
         title=title,
         task_type=kind,

@@ -106,10 +106,10 @@ def relate(desk: Desk, parent_id: int, child_id: int, kind: RelationshipType, fi
     for its_id in (parent_id, child_id):
         check(desk, "task", its_id, field)
     if parent_id == child_id:
-        raise Refusal("invalid", "A task can't be related to itself.", field)
+        raise Refusal("invalid_input", "A task can't be related to itself.", field)
     blocked, blocker = _blocking(parent_id, child_id, kind)
     if blocked is not None and _waits_for(desk.connection, blocker, blocked):
-        raise Refusal("invalid", f"Task {blocker} waits for task {blocked} already, directly or not.", field)
+        raise Refusal("invalid_input", f"Task {blocker} waits for task {blocked} already, directly or not.", field)
     row = {
         "parent_task_id": parent_id,
         "child_task_id": child_id,

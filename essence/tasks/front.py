@@ -19,7 +19,7 @@ from essence.tasks.refusals import Refusal
 from essence.tasks.registry import TOOLS
 
 STATUS = {
-    "invalid": 422,
+    "invalid_input": 422,
     "not_found": 404,
     "unknown_tool": 404,
     "conflict": 409,
@@ -124,7 +124,7 @@ def _invalid(error: ValidationError) -> Answer:
     """Tells of the first field alone: one sentence that can be acted on."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
-    return failure("invalid", f"{field}: {first['msg']}" if field else first["msg"], field or None)
+    return failure("invalid_input", f"{field}: {first['msg']}" if field else first["msg"], field or None)
 
 
 def _text(headers: dict[bytes, bytes], name: bytes) -> str:

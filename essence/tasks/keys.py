@@ -81,11 +81,11 @@ def speaker(key_agent: str | None, said: str | None) -> str:
         said: What the request says. With a key it may only name that agent, or one of its workers: `agent/worker`.
 
     Raises:
-        Refusal: `not_allowed`: the key is another agent's; `invalid`: nobody is named.
+        Refusal: `not_allowed`: the key is another agent's; `invalid_input`: nobody is named.
     """
     if key_agent is None:
         if said is None:
-            raise Refusal("invalid", "Say who asks: agent_id is missing.", "agent_id")
+            raise Refusal("invalid_input", "Say who asks: agent_id is missing.", "agent_id")
         return said
     if said is None or said == key_agent or said.startswith(f"{key_agent}/"):
         return said or key_agent

@@ -41,7 +41,7 @@ async def open_mcp_face(front: Front, body_max_bytes: int) -> AsyncIterator[ASGI
         if not isinstance(caller, Caller):
             return await refuse(send, caller)
         if scope["method"] == "GET":  # MCP 2025-06-18, "Listening for Messages from the Server": 405 where none come
-            return await refuse(send, failure("invalid", _NO_PAGE), status=405)
+            return await refuse(send, failure("invalid_input", _NO_PAGE), status=405)
         scope[_CALLER] = caller
         return await until_hung_up(manager.handle_request, scope, receive, send)
 

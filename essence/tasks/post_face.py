@@ -37,7 +37,7 @@ class PostFace:
         if scope["method"] == "GET" and name == "functions":
             return await respond(send, 200, pydantic_core.to_json(functions()))
         if scope["method"] != "POST":
-            return await refuse(send, failure("invalid", "Send a POST with the arguments as JSON."), status=405)
+            return await refuse(send, failure("invalid_input", "Send a POST with the arguments as JSON."), status=405)
         caller = self._front.admit(dict(scope["headers"]))
         if not isinstance(caller, Caller):
             return await refuse(send, caller)

@@ -10,12 +10,12 @@ from pydantic import ValidationError
 
 from essence.errors import Conflict, InvalidInput, JuneError, NotAllowed, NotFound
 
-Code = Literal["invalid", "not_found", "conflict", "not_owner", "stale_lease", "not_allowed"]
+Code = Literal["invalid_input", "not_found", "conflict", "not_owner", "stale_lease", "not_allowed"]
 """Stable names, for callers to tell apart: `conflict`: the task's state doesn't allow it, or somebody else has it;
 `not_owner`: it is another agent's; `stale_lease`: the lease token is not that of the newest lease."""
 
 _ERRORS: dict[Code, type[JuneError]] = {
-    "invalid": InvalidInput,
+    "invalid_input": InvalidInput,
     "not_found": NotFound,
     "conflict": Conflict,
     "not_owner": Conflict,

@@ -88,7 +88,7 @@ def get_latest_task_version(desk: Desk, asked: OfTask) -> Answer:
 def diff_task_versions(desk: Desk, asked: TwoVersions) -> Answer:
     """What was changed between two versions of a task."""
     if asked.version_number_2 <= asked.version_number_1:
-        raise Refusal("invalid", "version_number_2 must be the later of the two.", "version_number_2")
+        raise Refusal("invalid_input", "version_number_2 must be the later of the two.", "version_number_2")
     old, new = (_version(desk, asked.task_id, n) for n in (asked.version_number_1, asked.version_number_2))
     told = ("version_number", "replaced_by", "replaced_at")
     diff = {name: {"old": old[name], "new": new[name]} for name in old if name not in told and old[name] != new[name]}

@@ -81,7 +81,7 @@ def link_github_pr(desk: Desk, asked: LinkGithub) -> Answer:
 
 def _link(desk: Desk, asked: LinkGithub, field: str, kind: str) -> Answer:
     if kind not in asked.github_url:
-        raise Refusal("invalid", f"That address has no {kind} in it.", "github_url")
+        raise Refusal("invalid_input", f"That address has no {kind} in it.", "github_url")
     row = lock(desk, asked.task_id)
     change(desk, row.id, {field: asked.github_url})
     history.add(desk, row.id, "linked", field=field, old=getattr(row, field), new=asked.github_url)

@@ -146,4 +146,5 @@ def held(desk: Desk, task_id: int, token: int | None) -> Row[Any]:
 def check_token(row: Row[Any], token: int | None) -> None:
     """Make sure that a token, where one is shown, is of the newest lease."""
     if token is not None and token != row.fence:
-        raise Refusal("stale_lease", f"The lease on task {row.id} was lost. Stop, and claim other work.", "lease_token")
+        lost = f"This is not the token of the newest lease on task {row.id}: the lease was lost, or never yours."
+        raise Refusal("stale_lease", f"{lost} Stop, and claim other work.", "lease_token")

@@ -141,7 +141,7 @@ async def test_a_repeated_creation_makes_no_second_task(call, project):
 async def test_a_task_that_can_t_be_is_refused_with_the_field_that_is_wrong(call, project, wrong, field):
     said = {"title": "t", "task_type": "concrete", "task_instruction": "i", "verification_instruction": "v"}
     answer = await call("create_task", **said | {"agent_id": "a", "project_id": project} | wrong)
-    assert code(answer) == "invalid"
+    assert code(answer) == "invalid_input"
     assert answer["error"]["field"] == field
 
 
@@ -167,7 +167,7 @@ async def test_list_available_tasks_tells_what_each_type_of_agent_can_take_the_m
     assert await listed("implementation") == [high, low]
     assert await listed("breakdown") == [epic]
     assert await listed("verification") == [done]
-    assert code(await call("list_available_tasks", agent_type="other")) == "invalid"
+    assert code(await call("list_available_tasks", agent_type="other")) == "invalid_input"
 
 
 @of("claim_next")
@@ -241,7 +241,7 @@ async def test_a_follow_up_is_created_whole_or_the_work_is_not_ended(call, proje
     task_id = await new_task(call, project)
     await call("reserve_task", task_id=task_id, agent_id="a")
     half = {"followup_title": "Next", "followup_task_type": "concrete"}
-    assert code(await call("complete_task", task_id=task_id, agent_id="a", **half)) == "invalid"
+    assert code(await call("complete_task", task_id=task_id, agent_id="a", **half)) == "invalid_input"
     assert (await task_of(call, task_id))["task_status"] == "in_progress"
     whole = half | {"followup_instruction": "i", "followup_verification": "v"}
     answer = await call("complete_task", task_id=task_id, agent_id="a", **whole)
@@ -363,8 +363,8 @@ async def test_add_task_update_writes_history_once_for_each_key(call, project):
     assert (await call("add_task_update", **said, idempotency_key=key))["update_id"] == first["update_id"]
     updates = (await call("get_task_context", task_id=task_id))["updates"]
     assert [(update["notes"], update["new_value"]) for update in updates] == [("half", '{"pct":50}')]
-    assert code(await call("add_task_update", **said | {"update_type": "status"})) == "invalid"
-    assert code(await call("add_task_update", **said | {"content": " "})) == "invalid"
+    assert code(await call("add_task_update", **said | {"update_type": "status"})) == "invalid_input"
+    assert code(await call("add_task_update", **said | {"content": " "})) == "invalid_input"
     assert code(await call("add_task_update", **said, lease_token=7)) == "stale_lease"
 
 
@@ -415,7 +415,7 @@ async def test_query_tasks_filters_and_pages(call, project):
             asked["cursor"] = page["next_cursor"]
         assert pages == await found(**({} if order is None else {"order_by": order}))
     for wrong in ({"task_status": "nope"}, {"limit": 0}, {"limit": 1001}, {"cursor": "nonsense"}):
-        assert code(await call("query_tasks", **wrong)) == "invalid"
+        assert code(await call("query_tasks", **wrong)) == "invalid_input"
 
 
 @of("get_task_summary")
@@ -439,7 +439,7 @@ async def test_search_tasks_finds_words_of_titles_instructions_and_notes(call, p
     assert [task["id"] for task in (await call("search_tasks", query=f"{word} title-less take"))["tasks"]] == []
     assert (await call("search_tasks", query=word[:-1], limit=2))["count"] == 2
     assert (await call("search_tasks", query="\" OR * NEAR( ' & !"))["success"]
-    assert code(await call("search_tasks", query=" ")) == "invalid"
+    assert code(await call("search_tasks", query=" ")) == "invalid_input"
 
 
 @of("query_stale_tasks")
@@ -531,7 +531,7 @@ async def test_what_a_task_was_is_kept_as_versions(call, project):
     assert diff["diff"]["title"] == {"old": "Paint the door", "new": "Paint the gate"}
     assert code(await call("get_task_version", task_id=task_id, version_number=9)) == "not_found"
     twisted = {"task_id": task_id, "version_number_1": 2, "version_number_2": 1}
-    assert code(await call("diff_task_versions", **twisted)) == "invalid"
+    assert code(await call("diff_task_versions", **twisted)) == "invalid_input"
 
 
 @of("create_relationship", "delete_relationship", "get_task_relationships")
@@ -568,8 +568,8 @@ async def test_tasks_never_wait_for_one_another(call, project):
 
     assert (await wait(second, first))["success"]
     assert (await wait(third, second))["success"]
-    assert code(await wait(first, third)) == "invalid"
-    assert code(await wait(first, first)) == "invalid"
+    assert code(await wait(first, third)) == "invalid_input"
+    assert code(await wait(first, first)) == "invalid_input"
 
 
 @of("link_github_issue", "link_github_pr", "get_github_links")
@@ -581,7 +581,7 @@ async def test_github_links_are_kept(call, project):
     links = await call("get_github_links", task_id=task_id)
     assert (links["github_issue_url"], links["github_pr_url"]) == (issue, pull)
     for wrong in ("https://example.com/o/r/pull/2", issue):
-        assert code(await call("link_github_pr", task_id=task_id, github_url=wrong)) == "invalid"
+        assert code(await call("link_github_pr", task_id=task_id, github_url=wrong)) == "invalid_input"
     assert code(await call("get_github_links", task_id=10**9)) == "not_found"
 
 
@@ -609,7 +609,8 @@ async def test_comments_are_their_writers(call, project):
     assert code(await call("get_comment_thread", comment_id=reply)) == "not_found"
     elsewhere = await new_task(call, project)
     assert (
-        code(await call("create_comment", **answer | {"task_id": elsewhere, "parent_comment_id": second})) == "invalid"
+        code(await call("create_comment", **answer | {"task_id": elsewhere, "parent_comment_id": second}))
+        == "invalid_input"
     )
 
 

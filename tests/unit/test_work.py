@@ -36,6 +36,15 @@ def test_a_request_comes_back_from_its_task_as_it_was(request_):
     assert request_of(on_a_board(request_.as_task())) == request_
 
 
+def test_the_title_says_who_asked_for_what_on_one_short_line():
+    asked = Request(Address("telegram", "1"), "7", "1", "Water\nthe flowers", name="Anna")
+    assert asked.as_task().title == "Answer Anna: Water the flowers"
+    long = Request(Address("telegram", "1"), "7", "1", "水" * 500).as_task().title
+    assert len(long) == 80
+    assert long.startswith("Answer 1: 水")
+    assert long.endswith("水…")
+
+
 def test_a_task_that_somebody_else_made_carries_no_request():
     assert request_of(on_a_board(NewTask("Paint it", f"Paint it black.\n{MARK} is a word in it.\nToday.", ""))) is None
 

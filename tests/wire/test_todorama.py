@@ -136,7 +136,7 @@ def test_without_keys_a_page_in_a_browser_is_not_let_in(open_board, header, path
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b'{"title": "\\ud800"}', b"\xff", b"null", b"[" * 5000])
 def test_what_is_no_json_object_is_refused(open_board, body):
-    assert refused(httpx.post(f"{open_board.url}/mcp/create_task", content=body)) == (422, "invalid")
+    assert refused(httpx.post(f"{open_board.url}/mcp/create_task", content=body)) == (422, "invalid_input")
 
 
 def test_what_is_too_large_is_refused(open_board):
@@ -147,13 +147,13 @@ def test_what_is_too_large_is_refused(open_board):
 def test_other_paths_and_methods_are_refused_in_the_same_shape(open_board):
     assert refused(httpx.post(f"{open_board.url}/mcp/drop_tables")) == (404, "unknown_tool")
     assert refused(httpx.get(f"{open_board.url}/tasks")) == (404, "not_found")
-    assert refused(httpx.get(f"{open_board.url}/mcp/query_tasks")) == (405, "invalid")
+    assert refused(httpx.get(f"{open_board.url}/mcp/query_tasks")) == (405, "invalid_input")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/event-stream", ""])
 def test_who_waits_at_the_mcp_address_is_told_at_once_that_nothing_comes(open_board, accept):
     looked = httpx.get(f"{open_board.url}/mcp", headers={"Accept": accept})
-    assert refused(looked) == (405, "invalid")
+    assert refused(looked) == (405, "invalid_input")
     assert looked.headers["allow"] == "POST"
     assert "/health" in looked.json()["error"]["message"]
 

@@ -17,7 +17,6 @@ from essence.errors import (
     Conflict,
     InvalidInput,
     JuneError,
-    NotAllowed,
     NotFound,
     RateLimited,
     StoreError,
@@ -26,13 +25,9 @@ from essence.errors import (
 )
 from essence.tasks.far.http import FAILED
 
-_BY_CODE: dict[object, type[JuneError]] = {
-    "invalid": InvalidInput,
-    "not_found": NotFound,
-    "conflict": Conflict,
+_BY_CODE: dict[object, type[JuneError]] = {  # beside June's own names
     "not_owner": Conflict,
     "stale_lease": Conflict,
-    "not_allowed": NotAllowed,
     "TaskNotFoundError": NotFound,
     "ValidationError": InvalidInput,
 }

@@ -70,7 +70,7 @@ def test_a_project_that_is_not_there_is_told(url, capsys):
     assert "77" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("wrong", [["--platform", "pigeon"], ["--content", " "]])
+@pytest.mark.parametrize("wrong", [["--platform", "pigeon"], ["--platform", "grpc"], ["--content", " "]])
 def test_what_can_not_be_a_message_is_refused(url, wrong):
     assert command.main([*WRITTEN, *wrong]) == 2
 

@@ -59,7 +59,8 @@ def test_who_speaks(key_agent, said, agent):
 
 
 @pytest.mark.parametrize(
-    ("key_agent", "said", "code"), [(None, None, "invalid"), ("a", "b", "not_allowed"), ("a", "ab", "not_allowed")]
+    ("key_agent", "said", "code"),
+    [(None, None, "invalid_input"), ("a", "b", "not_allowed"), ("a", "ab", "not_allowed")],
 )
 def test_who_may_not(key_agent, said, code):
     with pytest.raises(Refusal) as caught:

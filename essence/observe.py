@@ -34,6 +34,7 @@ CALLS = Counter(
     "june_calls", "Calls answered, by outcome: ok, cancelled, or the code of an error.", ["service", "method", "code"]
 )
 CALLS_IN_FLIGHT = Gauge("june_calls_in_flight", "Calls being answered now.", ["service", "method"])
+PEER_CONNECTED = Gauge("june_peer_connected", "1 while a service that this one asks can be reached, else 0.", ["peer"])
 MESSAGES = Counter("june_messages", "Messages that ended, by how.", ["platform", "outcome"])
 MESSAGES_WITHOUT_END = Counter(
     "june_messages_without_end", "Messages whose sender saw no end of them by their deadline.", ["platform"]
@@ -57,6 +58,25 @@ _tracer: Tracer | None = None
 
 
 # --- logs
+
+
+class Contact:
+    """Whether another service can be reached, by what became of the last request: the log tells changes alone."""
+
+    def __init__(self, peer: str) -> None:
+        """`peer`: its name in log and metrics, as `task_board`."""
+        self._peer = peer
+        self.is_lost = False
+
+    def notice(self, trouble: JuneError | None) -> None:
+        """Take down how a request went."""
+        if trouble is not None and not self.is_lost:
+            logger().warning(f"{self._peer}_lost", code=trouble.code, error=str(trouble))
+        elif trouble is None and self.is_lost:
+            logger().info(f"{self._peer}_back")
+        self.is_lost = trouble is not None
+        PEER_CONNECTED.labels(self._peer).set(not self.is_lost)
+
 
 _SECRET_KEY = re.compile(r"(?i)(token|secret|password|passwd|api_?key|authorization|cookie|dsn)$")
 _SECRET_VALUE = re.compile(

@@ -23,7 +23,7 @@ class Crew:
         self._worker, self._size = worker, size if not iterations else min(size, iterations)
         self._left = iterations or None
         self._stopping = asyncio.Event()
-        self._board_is_away = False
+        self._contact = observe.Contact("task_board")
         # One at a time: a board gives an agent first what it lost, and what another worker is being given isn't lost.
         self._claiming = asyncio.Lock()
 
@@ -43,22 +43,14 @@ class Crew:
             try:
                 worked = await self._claim_or_stop()
                 failures = 0
-                self._notice(None)
+                self._contact.notice(None)
             except JuneError as error:
-                self._notice(error)
+                self._contact.notice(error)
                 worked = False
                 await self._pause(_PAUSE_S[min(failures, len(_PAUSE_S) - 1)])
                 failures += 1
             if not worked and self._left is not None:
                 self._left += 1
-
-    def _notice(self, trouble: JuneError | None) -> None:
-        """Once for each outage: all workers hear of it."""
-        if trouble is not None and not self._board_is_away:
-            observe.logger().warning("board_not_asked", code=trouble.code, error=str(trouble))
-        elif trouble is None and self._board_is_away:
-            observe.logger().info("board_is_back")
-        self._board_is_away = trouble is not None
 
     def _take(self) -> bool:
         """One of the tasks that are left to do."""

@@ -22,7 +22,9 @@ client alone takes seconds to load."""
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 15.0
 ROUTE = "route"
 """Step of a message in the journal that says who answers it: `agent` or `chat`."""
-AWAY = "My task board can't be reached. `python -m essence todorama` starts it."
+BOARD = "june:board"
+"""Key of the journal where it is kept that there was a board: this June has one, and waits for it when it is away."""
+AWAY = "My task board can't be reached. `python -m essence todorama` starts it; `OWNER_ROUTE=chat` does without."
 NOBODY = "📋 It's on my list, and no agent is at work yet. Start one with `python -m essence agent`."
 LOOK_EVERY_S = 20.0
 """So often it is looked whether the board is still there, for /status and the log."""
@@ -40,7 +42,7 @@ class Rule:
 
 
 class Delegation:
-    """The way to the board. As long as there was none in this process's life, owners are answered like guests."""
+    """The way to the board. As long as this June has never had one, her owners are answered like guests."""
 
     def __init__(
         self,
@@ -58,15 +60,17 @@ class Delegation:
         self._outbox, self._profile = outbox, profile
         self._project_id, self._slow_s = project_id, slow_s
         self._board: TaskBoard | None = None
-        self._is_lost = False
+        self._had_one = False
+        self._contact = observe.Contact("task_board")
         self._tried = asyncio.Event()
         self._waiting: asyncio.Queue[tuple[float, str, Message]] = asyncio.Queue()
 
     def state(self) -> str:
         """In a few words."""
-        if self._board is None:
+        if not self._had_one:
             return "no task board: owners are answered directly"
-        return "the task board can't be reached" if self._is_lost else "tasks go to the agent"
+        is_there = self._board is not None and not self._contact.is_lost
+        return "tasks go to the agent" if is_there else "the task board can't be reached"
 
     def takes(self, message: Message, words: str) -> bool:
         """Whether a message that says these words is for the agent."""
@@ -78,19 +82,30 @@ class Delegation:
         pause_s = PAUSE_S
         while True:
             try:
+                self._had_one = self._had_one or BOARD in await self._journal.steps(BOARD)
                 async with self._open_board() as board:
                     await _look_whether_it_is_there(board)
+                    await self._remember_it()
+                    self._contact.notice(None)
                     self._board = board
                     self._tried.set()
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(self._look_after(board))
                         tasks.create_task(self._watch(board))
             except JuneError as error:
-                if not self._tried.is_set():
+                if self._had_one:
+                    self._contact.notice(error)
+                elif not self._tried.is_set():
                     observe.logger().warning("no_task_board", code=error.code, error=str(error))
                 self._tried.set()
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    async def _remember_it(self) -> None:
+        """Anew each time, since what is old is pruned."""
+        self._had_one = True
+        await self._journal.forget(BOARD)
+        await self._journal.record(BOARD, BOARD, "", person="")
 
     async def has(self, message: Message) -> bool:
         """Whether a message was left to the agent before: the board may have it, and its answer is the agent's."""
@@ -109,9 +124,9 @@ class Delegation:
         try:
             task_id = await self._board.create(request.as_task(self._project_id), key=request.key)
         except Unreachable as error:
-            self._notice(error)
+            self._contact.notice(error)
             raise Unreachable(AWAY) from error
-        self._notice(None)
+        self._contact.notice(None)
         self._waiting.put_nowait((asyncio.get_running_loop().time() + self._slow_s, task_id, message))
         return True
 
@@ -120,7 +135,7 @@ class Delegation:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_TRY_S):
                 await self._tried.wait()
-        route = "chat" if self._board is None else "agent"
+        route = "agent" if self._had_one else "chat"
         if await self._journal.record(request.key, ROUTE, route, person=request.account):
             return route
         return (await self._journal.steps(request.key))[ROUTE]
@@ -131,18 +146,11 @@ class Delegation:
             try:
                 await _look_whether_it_is_there(board)
             except Unreachable as error:
-                self._notice(error)
+                self._contact.notice(error)
             except JuneError as error:  # it is there, and busy
                 observe.logger().info("task_board_not_looked_at", code=error.code, error=str(error))
             else:
-                self._notice(None)
-
-    def _notice(self, trouble: Unreachable | None) -> None:
-        if trouble is not None and not self._is_lost:
-            observe.logger().warning("task_board_lost", error=str(trouble))
-        elif trouble is None and self._is_lost:
-            observe.logger().info("task_board_back")
-        self._is_lost = trouble is not None
+                self._contact.notice(None)
 
     async def _look_after(self, board: TaskBoard) -> None:
         while True:

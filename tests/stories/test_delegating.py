@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -136,7 +137,7 @@ async def delegating(url: str, open_board) -> AsyncIterator[Delegation]:
     """The way to the board of one process."""
     rule = Rule(frozenset({"1"}), "agent", frozenset())
     async with open_store(url, StoreSettings(_env_file=None)) as store:
-        delegation = Delegation(open_board, rule, store.journal, store.outbox, TELEGRAM, project_id=None, slow_s=60.0)
+        delegation = Delegation(open_board, rule, store.journal, store.outbox, TELEGRAM, project_id="1", slow_s=60.0)
         running = asyncio.create_task(delegation.run())
         yield delegation
         running.cancel()
@@ -149,6 +150,20 @@ async def test_what_was_given_to_the_agent_is_not_answered_directly_by_a_process
         assert await after.has(MESSAGE)
         with pytest.raises(Unreachable, match="essence todorama"):
             await after.hand_over(MESSAGE, REQUEST)
+
+
+async def test_a_process_that_starts_before_its_board_does_not_answer_in_its_place(url, board, nowhere):
+    async with delegating(url, at(board)) as before:
+        assert await before.hand_over(MESSAGE, REQUEST)
+    later = replace(REQUEST, message_id="11")
+    async with delegating(url, nowhere) as after:
+        with pytest.raises(Unreachable, match="essence todorama"):
+            await after.hand_over(replace(MESSAGE, message_id="11"), later)
+        assert after.state() == "the task board can't be reached"
+    async with delegating(url, at(board)) as at_last:
+        assert await at_last.hand_over(replace(MESSAGE, message_id="11"), later)
+    claims = [await board.claim(agent, lease_s=60) for agent in ("one", "other")]
+    assert [request_of(claim.task).message_id for claim in claims if claim] == ["10", "11"]
 
 
 async def test_a_board_that_went_away_is_told_of_until_it_is_back(url, board, monkeypatch):

@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from essence import observe
-from essence.errors import EngineBusy
+from essence.errors import EngineBusy, Unreachable
 
 TELEGRAM = "123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc"
 SECRETS = [
@@ -124,6 +125,16 @@ def test_a_call_is_counted_under_its_outcome(error: BaseException | None, code: 
         assert raised is error  # noqa: PT017
     assert value("june_calls_total", **labels) == before + 1
     assert value("june_calls_in_flight", service="s", method="m") == 0
+
+
+def test_a_lost_peer_is_told_once_and_so_is_its_return() -> None:
+    contact, told = observe.Contact("board"), []
+    with capture_logs() as logs:
+        for trouble in (None, Unreachable("Gone."), Unreachable("Still gone."), None, None):
+            contact.notice(trouble)
+            told.append((contact.is_lost, value("june_peer_connected", peer="board")))
+    assert told == [(False, 1), (True, 0), (True, 0), (False, 1), (False, 1)]
+    assert [(log["event"], log["log_level"]) for log in logs] == [("board_lost", "warning"), ("board_back", "info")]
 
 
 def test_without_a_collector_opentelemetry_is_not_imported_and_nothing_is_sent_along() -> None:

@@ -48,6 +48,7 @@ async def _serve(settings: TodoramaService) -> None:
             http.serve(app)
             observe.logger().info("ready")
             await signals.stopping.wait()
+            app.stop_waiting()
         observe.logger().info("stopping", grace_s=settings.todorama_grace_s)
         await http.drain(settings.todorama_grace_s)
     observe.logger().info("stopped")
@@ -62,7 +63,7 @@ async def _start(http: HttpServer, settings: TodoramaService) -> None:
 
 
 @asynccontextmanager
-async def open_app(settings: TodoramaService) -> AsyncIterator[ASGIApp]:
+async def open_app(settings: TodoramaService) -> AsyncIterator[Faces]:
     """The board and both its faces, for as long as the context is open.
 
     Raises:
@@ -75,14 +76,15 @@ async def open_app(settings: TodoramaService) -> AsyncIterator[ASGIApp]:
         front = Front(board, keys, settings.todorama_rate_limit)
         mcp = await stack.enter_async_context(open_mcp_face(front, settings.todorama_max_body_bytes))
         await stack.enter_async_context(_upkeep(board, settings))
-        yield _Faces(mcp, PostFace(front, settings.todorama_max_body_bytes))
+        yield Faces(board, mcp, PostFace(front, settings.todorama_max_body_bytes))
 
 
-class _Faces:
+class Faces:
     """Which face a request is for."""
 
-    def __init__(self, mcp: ASGIApp, post: PostFace) -> None:
+    def __init__(self, board: Board, mcp: ASGIApp, post: PostFace) -> None:
         self._mcp, self._post = mcp, post
+        self.stop_waiting = board.stop_waiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]

@@ -18,6 +18,7 @@ class Bell:
     def __init__(self, poll_s: float) -> None:
         self._poll_s = poll_s
         self._rings = 0
+        self._is_closed = False
         self._waiters: dict[asyncio.Future[None], str | None] = {}  # oldest first
 
     def ring(self, platform: str) -> None:
@@ -35,6 +36,11 @@ class Bell:
             if not waiter.done():
                 waiter.set_result(None)
 
+    def close(self) -> None:
+        """Nobody waits from now on: who does gets what one more look gives."""
+        self._is_closed = True
+        self.ring_all()
+
     async def first(self, look: Callable[[], Awaitable[T]], *, wait_s: float, platform: str | None) -> T:
         """Look until there is something, or until `wait_s` have passed; returns what the last look gave."""
         loop = asyncio.get_running_loop()
@@ -43,7 +49,7 @@ class Bell:
             rings = self._rings  # read before the look, so that no ring is lost between look and wait
             found = await look()
             left_s = ends - loop.time()
-            if found or left_s <= 0:
+            if found or left_s <= 0 or self._is_closed:
                 return found
             await self._wait(rings, min(left_s, self._poll_s), platform)
 

@@ -68,6 +68,10 @@ class Board:
         if await self.work(_upkeep, by="june"):
             self._bell.ring_all()
 
+    def stop_waiting(self) -> None:
+        """Answer those who wait for work, now and from now on, by what there is: the board is about to stop."""
+        self._bell.close()
+
     async def work(self, work: Callable[[Desk], T], *, by: str, lasting: bool = True) -> T:
         """Do any piece of work in one transaction, in an agent's name."""
 

@@ -214,3 +214,16 @@ async def test_who_waits_at_another_process_is_told_too(tmp_path):
             await asyncio.sleep(0.3)
             made = (await http.post(f"{other.url}/mcp/create_task", json=WORK | {"agent_id": "p"})).json()
             assert (await waiting).json()["task"]["id"] == made["task_id"]
+
+
+@pytest.mark.parametrize("tool", ["claim_next", "wait_for_work"])
+async def test_a_board_that_stops_answers_those_who_wait(tool):
+    with running_service("memory://", TODORAMA_GRACE_S="600", **PATIENT) as board:
+        async with httpx.AsyncClient(timeout=30) as http:
+            waiting = asyncio.create_task(http.post(f"{board.url}/mcp/{tool}", json={"agent_id": "a", "wait_s": 60}))
+            await asyncio.sleep(0.3)
+            board.process.terminate()
+            answer = (await waiting).json()
+            assert answer["success"]
+            assert not answer.get("task")
+        assert await asyncio.to_thread(board.process.wait, 30) == 0

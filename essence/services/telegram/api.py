@@ -21,7 +21,8 @@ from telegram.request import HTTPXRequest
 
 from essence.config import TelegramService
 from essence.errors import ConfigError
-from essence.services.telegram.refusals import HOW_TO_START, Lost, Refusal, lost
+from essence.services.telegram.calls import Calls
+from essence.services.telegram.refusals import HOW_TO_START, Lost, Refusal, lost, refusal
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -55,20 +56,24 @@ class Api:
         self.connected = False
         """Telegram has answered last time."""
         self._poll_s = settings.telegram_poll_s
-        self._polls, self._calls = _requests(2), _requests(CONNECTIONS)
-        self.bot = Bot(
-            quote(token, safe=":"),
-            base_url=f"{url}/bot",
-            base_file_url=f"{url}/file/bot",
-            request=self._calls,
-            get_updates_request=self._polls,
+        self._polls = _polls()
+        self.calls = Calls(CONNECTIONS, idle_s=IDLE_S, connect_s=CONNECT_S, read_s=READ_S)
+        """Requests of `bot`; downloads use it directly, as they are read piece by piece."""
+        self.bot, self.early_bot = (
+            Bot(
+                quote(token, safe=":"),
+                base_url=f"{url}/bot",
+                base_file_url=f"{url}/file/bot",
+                request=requests,
+                get_updates_request=self._polls,
+            )
+            for requests in (self.calls, self._polls)
         )
-        self.files = httpx.AsyncClient(timeout=httpx.Timeout(READ_S, connect=CONNECT_S))
-        """For downloads, which are read piece by piece."""
+        """One for what is asked while people are talked to, the other for what comes before the first getUpdates."""
 
     async def close(self) -> None:
         """Break all connections."""
-        await asyncio.gather(self._polls.shutdown(), self._calls.shutdown(), self.files.aclose())
+        await asyncio.gather(self._polls.shutdown(), self.calls.shutdown())
 
     async def ask(self, call: Awaitable[T], *, within_s: float = CALL_S) -> T:
         """What a method of `bot` returns.
@@ -108,15 +113,14 @@ class Api:
         return [update for update in found if isinstance(update, dict)] if isinstance(found, list) else []
 
 
-def _requests(connections: int) -> HTTPXRequest:
+def _polls() -> HTTPXRequest:
     return HTTPXRequest(
         read_timeout=READ_S,
         write_timeout=READ_S,
         connect_timeout=CONNECT_S,
         pool_timeout=CONNECT_S,
-        media_write_timeout=UPLOAD_S,
         httpx_kwargs={
-            "limits": httpx.Limits(max_connections=connections, keepalive_expiry=IDLE_S),
+            "limits": httpx.Limits(max_connections=2, keepalive_expiry=IDLE_S),
             "event_hooks": {"response": [_refuse]},
         },
     )
@@ -124,15 +128,8 @@ def _requests(connections: int) -> HTTPXRequest:
 
 async def _refuse(response: httpx.Response) -> None:
     # Before python-telegram-bot reads the answer: it forgets the status, and its RetryAfter asks the environment.
-    if response.is_success:
-        return
-    try:
-        answer = json.loads(await response.aread())
-        why, more = str(answer["description"]), answer.get("parameters") or {}
-        retry_after_s, moved_to = float(more.get("retry_after", 1)), str(more.get("migrate_to_chat_id", ""))
-    except (ValueError, LookupError, TypeError, AttributeError):  # a proxy's page
-        why, retry_after_s, moved_to = response.reason_phrase, 1.0, ""
-    raise Refusal(response.status_code, why, retry_after_s=retry_after_s, moved_to=moved_to)
+    if not response.is_success:
+        raise refusal(response.status_code, response.reason_phrase, await response.aread())
 
 
 def _silence() -> None:

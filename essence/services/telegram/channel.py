@@ -101,7 +101,7 @@ class TelegramChannel:
                 self._api.connected, self._webhook.intake = False, None
 
     async def _listen(self, receive: Receive) -> None:
-        me = await self._until_done(self._api.bot.get_me)
+        me = await self._until_done(self._api.early_bot.get_me)
         self._account, self._api.connected = f"@{me.username}", True
         intake = Intake(self._api.bot, me, receive, self._api.troubles)
         await self._show_commands()
@@ -125,13 +125,13 @@ class TelegramChannel:
 
     async def _show_commands(self) -> None:
         with suppress(Refusal, Lost):  # a menu is a comfort, and the failure has been counted
-            await self._api.ask(self._api.bot.set_my_commands(self._commands), within_s=SIGN_S)
+            await self._api.ask(self._api.early_bot.set_my_commands(self._commands), within_s=SIGN_S)
 
     async def _leave_webhook(self) -> None:
         """One that is set keeps getUpdates from working."""
-        info = await self._until_done(self._api.bot.get_webhook_info)
+        info = await self._until_done(self._api.early_bot.get_webhook_info)
         if info.url:
-            await self._until_done(self._api.bot.delete_webhook)
+            await self._until_done(self._api.early_bot.delete_webhook)
 
     async def _take_updates(self, intake: Intake) -> None:
         self._webhook.intake = intake
@@ -145,7 +145,7 @@ class TelegramChannel:
         await asyncio.Event().wait()
 
     def _set_webhook(self) -> Awaitable[bool]:
-        return self._api.bot.set_webhook(
+        return self._api.early_bot.set_webhook(
             self._webhook.url, secret_token=self._webhook.secret, allowed_updates=ALLOWED_UPDATES
         )
 

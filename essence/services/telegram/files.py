@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-import httpx
-
 from essence.errors import InvalidAudio, NotFound
 from essence.services.telegram.api import UPLOAD_S, Api
 from essence.services.telegram.refusals import Lost, Refusal
@@ -47,18 +45,14 @@ def check_size(size_bytes: int | None, max_bytes: int) -> None:
 async def _download(api: Api, address: str, max_bytes: int) -> bytes:
     data = bytearray()
     try:
-        async with api.files.stream("GET", address) as answer:
-            if not answer.is_success:
-                raise _refusal(answer)
-            async for piece in answer.aiter_bytes():
+        async with api.calls.answer("GET", address) as answer:
+            if answer.status == HTTPStatus.NOT_FOUND:
+                raise NotFound("Telegram has this file no more. Send it again.")
+            if not answer.ok:
+                raise Refusal(answer.status, answer.reason or "")
+            async for piece in answer.content.iter_any():
                 data += piece
                 check_size(len(data), max_bytes)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Lost(sent=False, slow=isinstance(error, httpx.TimeoutException)) from error
+    except Lost as trouble:
+        raise Lost(sent=False, slow=trouble.slow) from trouble
     return bytes(data)
-
-
-def _refusal(answer: httpx.Response) -> Exception:
-    if answer.status_code == HTTPStatus.NOT_FOUND:
-        return NotFound("Telegram has this file no more. Send it again.")
-    return Refusal(answer.status_code, answer.reason_phrase)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -164,6 +165,17 @@ class Lost(TelegramError):
         if self.slow and not self.sent:
             return TooSlow("Telegram could not be reached in time. Look at the network and try again.")
         return Unreachable("Telegram can't be reached. Look at the network and TELEGRAM_API_URL and try again.")
+
+
+def refusal(status: int, reason: str, body: bytes) -> Refusal:
+    """What an answer means whose status is no success; `reason`: the words of HTTP beside it."""
+    try:
+        answer = json.loads(body)
+        why, more = str(answer["description"]), answer.get("parameters") or {}
+        retry_after_s, moved_to = float(more.get("retry_after", 1)), str(more.get("migrate_to_chat_id", ""))
+    except (ValueError, LookupError, TypeError, AttributeError):  # a proxy's page
+        return Refusal(status, reason)
+    return Refusal(status, why, retry_after_s=retry_after_s, moved_to=moved_to)
 
 
 def lost(error: Exception) -> Lost:

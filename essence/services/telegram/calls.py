@@ -1,0 +1,111 @@
+"""Requests to the Bot API while people are talked to: python-telegram-bot's, over aiohttp.
+
+Its own client, httpx, took most of the processor time of a text: see `benchmarks/README.md`. aiohttp is loaded with the
+first of these requests, so that the first getUpdates does not wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+from telegram.request import BaseRequest, RequestData
+
+from essence.services.telegram.refusals import Lost, refusal
+
+if TYPE_CHECKING:
+    import aiohttp
+
+
+class Calls(BaseRequest):
+    """As many connections as are needed, up to a number. Its errors hold no address, and so no token."""
+
+    def __init__(self, connections: int, *, idle_s: float, connect_s: float, read_s: float) -> None:
+        """`idle_s`: how long an unused connection is kept; `read_s`: longest silence of an answer."""
+        self._connections, self._idle_s = connections, idle_s
+        self._connect_s, self._read_s = connect_s, read_s
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def read_timeout(self) -> float:
+        return self._read_s
+
+    async def initialize(self) -> None:
+        """Nothing: the first request opens it."""
+
+    async def shutdown(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def do_request(
+        self,
+        url: str,
+        method: str,
+        request_data: RequestData | None = None,
+        read_timeout: object = None,
+        write_timeout: object = None,
+        connect_timeout: object = None,
+        pool_timeout: object = None,
+    ) -> tuple[int, bytes]:
+        """See `BaseRequest.do_request`; whoever asks has a deadline of their own, and gives none here."""
+        async with self.answer(method, url, request_data) as answer:
+            body = await answer.read()
+        if not answer.ok:
+            raise refusal(answer.status, answer.reason or "", body)
+        return answer.status, body
+
+    @asynccontextmanager
+    async def answer(
+        self, method: str, url: str, request_data: RequestData | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """What is answered, whose body can be read within the context.
+
+        Raises:
+            Lost: No answer came, or not all of it.
+        """
+        import aiohttp  # the docstring of this module says why here
+
+        if self._session is None:
+            self._session = self._opened()
+        try:
+            data = None if request_data is None else _form(request_data)
+            async with self._session.request(method, url, data=data, allow_redirects=False) as answer:
+                yield answer
+        except (aiohttp.ClientError, TimeoutError) as error:
+            not_sent = isinstance(
+                error,
+                aiohttp.ClientConnectorError
+                | aiohttp.ConnectionTimeoutError
+                | aiohttp.ClientHttpProxyError
+                | aiohttp.InvalidURL,
+            )
+            # Not `from error`, whose words hold the address, and so the token.
+            raise Lost(sent=not not_sent, slow=isinstance(error, TimeoutError)) from None
+
+    def _opened(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        # httpx's certificates, so that one and the same are trusted by all requests.
+        connector = aiohttp.TCPConnector(
+            limit=self._connections, keepalive_timeout=self._idle_s, ssl=httpx.create_ssl_context()
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s, sock_read=self._read_s),
+            headers={"User-Agent": self.USER_AGENT},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=True,
+        )
+
+
+def _form(request_data: RequestData) -> aiohttp.FormData | dict[str, str]:
+    import aiohttp
+
+    if not (files := request_data.multipart_data):
+        return request_data.json_parameters
+    form = aiohttp.FormData(request_data.json_parameters)
+    for name, (filename, content, kind) in files.items():
+        form.add_field(name, content, filename=filename, content_type=kind)
+    return form

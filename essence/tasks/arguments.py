@@ -14,6 +14,8 @@ from essence.work import Priority, TaskKind
 ID_MAX = 2**63 - 1
 LONG_MAX_CHARS = 100_000
 """Of an instruction, notes or a comment: some 25,000 tokens, more than agents read at once."""
+KEY_MAX_CHARS = 200
+"""Of an idempotency key."""
 HOURS_MAX = 100_000.0
 LEASE_MAX_S = 7 * 86400.0
 WAIT_MAX_S = 60.0
@@ -63,7 +65,7 @@ AgentId = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(sto
 Title = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(storable), AfterValidator(_worded)]
 Long = Annotated[str, Field(min_length=1, max_length=LONG_MAX_CHARS), AfterValidator(storable), AfterValidator(_worded)]
 Notes = Annotated[str, Field(max_length=LONG_MAX_CHARS), AfterValidator(storable)]
-Key = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(storable), AfterValidator(_worded)]
+Key = Annotated[str, Field(min_length=1, max_length=KEY_MAX_CHARS), AfterValidator(storable), AfterValidator(_worded)]
 Hours = Annotated[float, Field(ge=0, le=HOURS_MAX), AfterValidator(_finite)]
 Time = Annotated[datetime, BeforeValidator(_written), AfterValidator(_aware)]
 LeaseS = Annotated[float, Field(ge=1, le=LEASE_MAX_S), AfterValidator(_finite)]
@@ -134,7 +136,9 @@ class CreateTask(Agent):
     )
     max_attempts: Attempts | None = Field(default=None, description="After so many it is dead.")
     idempotency_key: Key | None = Field(
-        default=None, description="A repeat with the same key makes no second task; it answers with the first."
+        default=None,
+        description="A repeat with the same key makes no second task; it answers with the first. Keys are each agent's "
+        "own, but who asks for the same under the same key is answered with the same task.",
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Select, bindparam, literal_column, select
+from sqlalchemy import BigInteger, Connection, Row, Select, bindparam, literal_column, select
 
 from essence.store.tables import INSERTS
 from essence.tasks import history
-from essence.tasks.arguments import CreateTask, RelationshipType
+from essence.tasks.arguments import KEY_MAX_CHARS, CreateTask, RelationshipType
 from essence.tasks.desk import Desk
 from essence.tasks.records import Answer
 from essence.tasks.refusals import Refusal, unknown
@@ -18,7 +18,9 @@ _ADD = {
     name: dialect(tasks).on_conflict_do_nothing(index_elements=["key"]).returning(tasks.c.id)
     for name, dialect in INSERTS.items()
 }
-_WITH_KEY = select(tasks.c.id).where(tasks.c.key == bindparam("p_key"))
+_ASKS = ("project_id", "title", "task_type", "task_instruction", "verification_instruction")
+"""What a task asks for: those of two agents that differ in these are two tasks."""
+_WITH_KEY = select(tasks).where(tasks.c.key == bindparam("p_key"))
 _RELATE = {
     name: dialect(relationships)
     .on_conflict_do_nothing(index_elements=["parent_task_id", "child_task_id", "relationship_type"])
@@ -35,9 +37,9 @@ def create_task(desk: Desk, asked: CreateTask) -> Answer:
     """Put a task on the board, and what it is to others, or nothing at all."""
     if asked.project_id is not None:
         check(desk, "project", asked.project_id, "project_id")
-    task_id = _insert(desk, asked)
-    if task_id is None:
-        return {"success": True, "task_id": _known(desk, asked), "repeated": True}
+    task_id, repeated = _add(desk, asked, asked.idempotency_key)
+    if repeated:
+        return {"success": True, "task_id": task_id, "repeated": True}
     history.add(desk, task_id, "created")
     answer: Answer = {"success": True, "task_id": task_id}
     if asked.parent_task_id is not None:
@@ -48,7 +50,22 @@ def create_task(desk: Desk, asked: CreateTask) -> Answer:
     return answer
 
 
-def _insert(desk: Desk, asked: CreateTask) -> int | None:
+def _add(desk: Desk, asked: CreateTask, key: str | None) -> tuple[int, bool]:
+    """The task's id, and whether it was there.
+
+    A key is its agent's own: nobody loses a task because another agent used the key before them, for something else.
+    Who asks for the same means the same task, though: June's services may have names of their own, and meet at a key.
+    """
+    task_id = _insert(desk, asked, key)
+    if task_id is not None:
+        return task_id, False
+    known = desk.connection.execute(_WITH_KEY, {"p_key": key}).one()
+    if _holder(known.created_by) == _holder(desk.agent_id) or _asks_the_same(known, asked):
+        return int(known.id), True
+    return _add(desk, asked, f"{key}{_APART}{_holder(desk.agent_id)}")
+
+
+def _insert(desk: Desk, asked: CreateTask, key: str | None) -> int | None:
     """None: its key is known."""
     row = {
         "project_id": asked.project_id,
@@ -62,7 +79,7 @@ def _insert(desk: Desk, asked: CreateTask) -> int | None:
         "estimated_hours": asked.estimated_hours,
         "due_date": asked.due_date,
         "created_by": desk.agent_id,
-        "key": asked.idempotency_key,
+        "key": key,
         "max_attempts": asked.max_attempts or desk.rules.max_attempts,
         "created_at": desk.now,
         "updated_at": desk.now,
@@ -71,8 +88,17 @@ def _insert(desk: Desk, asked: CreateTask) -> int | None:
     return task_id
 
 
-def _known(desk: Desk, asked: CreateTask) -> int:
-    return int(desk.connection.execute(_WITH_KEY, {"p_key": asked.idempotency_key}).scalar_one())
+_APART = f"{' ' * KEY_MAX_CHARS} of "
+"""Between a key that another agent has and whose it is, too. It is longer than any key that can be asked for."""
+
+
+def _holder(agent_id: str) -> str:
+    """Whose key an agent shows: its workers, `agent/worker`, speak under it as well."""
+    return agent_id.partition("/")[0]
+
+
+def _asks_the_same(known: Row[Any], asked: CreateTask) -> bool:
+    return all(getattr(known, name) == getattr(asked, name) for name in _ASKS)
 
 
 def line_of(task_type: str) -> int:

@@ -123,6 +123,24 @@ async def test_a_repeated_creation_makes_no_second_task(call, project):
     assert len((await call("query_tasks", project_id=project))["tasks"]) == 1
 
 
+async def test_a_key_that_another_agent_used_before_for_something_else_costs_nobody_their_task(call, project):
+    key = f"key {next(_numbers)}"
+    other = await new_task(call, project, idempotency_key=key, agent_id="cursor", task_instruction="Nothing.")
+    mine = await new_task(call, project, idempotency_key=key)
+    assert mine != other
+    assert (await task_of(call, mine))["task_instruction"] == "Paint it blue."
+    for changed in ({}, {"agent_id": "planner/2"}, {"title": "Paint it"}):
+        assert await new_task(call, project, idempotency_key=key, **changed) == mine
+    assert await new_task(call, project, idempotency_key=key, agent_id="cursor", title="Later") == other
+    assert len((await call("query_tasks", project_id=project))["tasks"]) == 2
+
+
+async def test_those_who_ask_for_the_same_under_one_key_make_one_task(call, project):
+    key = f"key {next(_numbers)}"
+    made = {await new_task(call, project, idempotency_key=key, agent_id=agent) for agent in ("telegram", "cli", "june")}
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [

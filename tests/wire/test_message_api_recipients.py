@@ -4,16 +4,19 @@ import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import get_args
 
 import httpx
 import pytest
 
+from essence.chat.intake import KEEP_OUT, LET_IN, NO, YES
 from essence.config import MessageApiClient
 from essence.dialogue import Address, Person
 from essence.errors import ConfigError
 from essence.message_client import open_message_api
 from essence.outgoing import SCOPES, Identity
 from essence.store import open_store
+from essence.work import Choice, button_data
 from tests.message_world import KEY, client, http, message_api
 from tests.store_cases import SETTINGS, note
 
@@ -169,6 +172,71 @@ async def test_a_bound_key_sees_what_it_posted_itself(keys, message_id):
         listed = (await rest.get("/messages")).json()["messages"]
         assert {one["author"] for one in listed} == {"bot"}
         assert (await rest.get(f"/messages/{mine['message_id']}")).status_code == 200
+
+
+async def test_a_new_key_of_a_removed_one_s_name_sees_nothing_that_it_could_not_have_posted(keys, store):
+    same = {"Idempotency-Key": "k"}
+    asked = {"user_id": TELEGRAM, "message": "For Ann."}
+    async with keys(*SCOPES, recipients=(ANN,)) as old:
+        anns = (await old.post("/messages", json=asked, headers=same)).json()["message_id"]
+    await store.api_keys.remove("bot")
+    await store.api_keys.add("a new one", "bot", SCOPES, frozenset({Identity("telegram", "77")}))
+    async with http(str(old.base_url), "a new one") as new:
+        assert (await new.get("/messages")).json()["messages"] == []
+        assert (await new.get("/messages", params={"chat_id": TELEGRAM})).json()["messages"] == []
+        found = await statuses(new, anns)
+        assert [found[name] for name in ("get", "receipt", "put", "patch")] == [404] * 4
+        assert (await new.post("/messages", json=asked, headers=same)).status_code == 403
+
+
+async def test_a_bound_key_lists_what_it_posted_to_all_of_its_recipients_page_by_page(keys, store):
+    await store.identities.link(ANN, ANN_THERE)
+    await store.inbox.receive(wrote(1, "discord", DISCORD, DM))
+    async with keys(*SCOPES, recipients=(ANN, Identity("telegram", "-100"))) as rest:
+        places = [("telegram", TELEGRAM), ("telegram", "-100"), ("discord", DM)] * 2
+        for number, (platform, chat_id) in enumerate(places):
+            asked = {"platform": platform, "chat_id": chat_id, "message": f"{number}"}
+            assert (await rest.post("/messages", json=asked)).status_code == 202
+        pages, cursor = [], {}
+        while cursor is not None:
+            page = (await rest.get("/messages", params={"limit": 4, **cursor})).json()
+            pages.append([one["message"] for one in page["messages"]])
+            cursor = page["next_cursor"] and {"cursor": page["next_cursor"]}
+        assert pages == [["5", "4", "3", "2"], ["1", "0"]]
+        there = (await rest.get("/messages", params={"platform": "discord"})).json()["messages"]
+        assert [one["message"] for one in there] == ["5", "2"]
+
+
+OF_JUNE = [
+    *(button_data(choice, "0" * 24) for choice in get_args(Choice)),
+    *(f"{kind}ABCD" for kind in (LET_IN, KEEP_OUT)),
+    *(YES, NO),
+]
+"""Data of all buttons that June asks with."""
+
+
+@pytest.mark.parametrize("data", OF_JUNE)
+async def test_no_service_s_button_answers_a_question_of_june_s_own(keys, url, data):
+    asked = {
+        "user_id": TELEGRAM, "message": "Your tea is ready.",
+        "buttons": [{"label": "Fine", "data": "fine"}, {"label": "Thanks!", "data": data}],
+    }  # fmt: skip
+    for recipients in ((ANN,), ()):
+        async with keys(*SCOPES, recipients=recipients, name=f"bound to {len(recipients)}") as rest:
+            refused = await rest.post("/messages", json=asked)
+            assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
+            assert "colon" in refused.json()["detail"]
+            allowed = asked | {"buttons": asked["buttons"][:1]}
+            assert (await rest.post("/messages", json=allowed)).status_code == 202
+    async with http(url) as june:
+        assert (await june.post("/messages", json=asked)).status_code == 202
+
+
+async def test_june_s_agent_asks_with_the_key_of_this_machine(store_url, tmp_path):
+    asked = {"user_id": TELEGRAM, "message": "May I?", "buttons": [{"label": "Do it", "data": button_data("do", "1")}]}
+    async with message_api(store_url, tmp_path, message_api_key="") as url:
+        async with http(url, (tmp_path / "message-api.key").read_text().strip()) as agent:
+            assert (await agent.post("/messages", json=asked)).status_code == 202
 
 
 async def test_a_machine_with_no_key_gets_one_that_its_user_alone_can_read(store_url, tmp_path):

@@ -15,6 +15,11 @@ from essence.outgoing import CONFIGURED_KEY, LOCAL_KEY, SCOPES, ApiKey, new_secr
 from essence.ports import ApiKeys, Store
 
 
+def is_junes(key: ApiKey) -> bool:
+    """Whether June herself may speak with it: a key of the service's own machine or settings, which nobody added."""
+    return key.name in (LOCAL_KEY, CONFIGURED_KEY)
+
+
 class Callers:
     """Knows who shows a key."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response
@@ -15,11 +16,12 @@ from pydantic import BaseModel
 from essence import __version__, observe
 from essence.dialogue import Platform
 from essence.errors import NotAllowed, NotFound
-from essence.outgoing import ApiKey, Posted, Scope
+from essence.outgoing import ApiKey, Filter, Posted, Scope
 from essence.ports import Store
 from essence.services.message_api import problems
-from essence.services.message_api.access import Callers
+from essence.services.message_api.access import Callers, is_junes
 from essence.services.message_api.bodies import (
+    MARK_OF_JUNES,
     Addition,
     Delivery,
     Message,
@@ -69,14 +71,16 @@ class Desk:
         if idempotency_key is not None:
             known = await self.messages.repeated(author=key.name, fingerprint=fingerprint, key=idempotency_key)
             if known is not None:
+                await self.recipients.check(key, known.draft.to)
                 return known
         recipient = await self.recipients.find(asked)
         await self.recipients.check(key, recipient.to)
+        _check_buttons(key, asked)
         draft = asked.draft(recipient.to, recipient.person_id)
         return await self.messages.post(draft, author=key.name, fingerprint=fingerprint, key=idempotency_key)
 
     async def visible(self, key: ApiKey, message_id: str) -> Posted:
-        """One message, if this key may see it: a key that is bound to recipients sees what it posted itself.
+        """One message, if this key may see it: one that is bound sees what it posted itself, to those it is bound to.
 
         Raises:
             NotFound: There is none, or none that this key may see.
@@ -84,9 +88,33 @@ class Desk:
         if not re.fullmatch(ID_FORM, message_id):
             raise _unknown(message_id)
         posted = await self.messages.read(message_id)
-        if key.recipients and posted.author != key.name:
+        if key.recipients and not (posted.author == key.name and await self.recipients.includes(key, posted.draft.to)):
             raise _unknown(message_id)
         return posted
+
+    async def list(self, key: ApiKey, which: Filter, *, limit: int, before: int | None) -> tuple[Posted, ...]:
+        """What this key may see, the newest first."""
+        if not key.recipients:
+            return await self.messages.list(which, limit=limit, before=before)
+        found: list[Posted] = []
+        for chat in await self.recipients.chats(key):
+            if which.platform in (None, chat.platform) and which.chat_id in (None, chat.person_id):
+                there = replace(which, author=key.name, platform=chat.platform, chat_id=chat.person_id)
+                found += await self.messages.list(there, limit=limit, before=before)
+        return tuple(sorted(found, key=lambda posted: posted.position, reverse=True)[:limit])
+
+
+def _check_buttons(key: ApiKey, asked: NewMessage) -> None:
+    """Make sure that no service words its button as the answer to a question of June's own.
+
+    Raises:
+        NotAllowed: One has data as June's own buttons have, and the key is not hers.
+    """
+    if not is_junes(key) and any(MARK_OF_JUNES in button.data for button in asked.buttons):
+        raise NotAllowed(
+            f"Button data with a colon answers June's own questions, and the key {key.name} may not ask them. Leave "
+            "the colon out. June's agent shows this machine's key, or MESSAGE_API_KEY of the Message API's settings."
+        )
 
 
 def _unknown(message_id: str) -> NotFound:
@@ -166,10 +194,9 @@ async def post_message(
 
 @_router.get("/messages")
 async def list_messages(desk: AtDesk, key: Reader, wanted: Annotated[Wanted, Query()]) -> Page:
-    """Messages, the newest first; to a key that is bound to recipients, those that it posted."""
+    """Messages, the newest first; to a key that is bound to recipients, those that it posted to them."""
     before = None if wanted.cursor is None else position_of(wanted.cursor)
-    which = wanted.filter(author=key.name if key.recipients else None)
-    found = await desk.messages.list(which, limit=wanted.limit + 1, before=before)
+    found = await desk.list(key, wanted.filter(), limit=wanted.limit + 1, before=before)
     shown = found[: wanted.limit]
     more = cursor_of(shown[-1].position) if len(found) > len(shown) else None
     return Page(messages=[Message.of(posted) for posted in shown], next_cursor=more)

@@ -22,6 +22,8 @@ ButtonText = Annotated[str, StringConstraints(min_length=1, max_length=64, patte
 BUTTONS_MAX = 25
 """Five rows of five, Discord's limit (https://discord.com/developers/docs/components/reference#action-row)."""
 BUTTON_DATA_MAX_BYTES = 64
+MARK_OF_JUNES = ":"
+"""In the data of each button that answers a question of June's own, and of no other's: `task:do:…`, `pair:yes:…`."""
 PAGE_MAX = 100
 POSITIONS_BELOW = 2**63
 
@@ -34,7 +36,9 @@ class Button(_Strict):
     """Something to tap below the message."""
 
     label: ButtonText
-    data: ButtonText = Field(description="What comes back when it is tapped; at most 64 bytes.")
+    data: ButtonText = Field(
+        description="What comes back when it is tapped; at most 64 bytes. A colon is for June's own questions alone."
+    )
 
     @field_validator("data")
     @classmethod
@@ -110,10 +114,9 @@ class Wanted(_Strict):
         default=None, description="`next_cursor` of the page before."
     )
 
-    def filter(self, *, author: str | None) -> Filter:
+    def filter(self) -> Filter:
         """As the store takes it."""
         return Filter(
-            author=author,
             platform=self.platform,
             chat_id=self.chat_id,
             person_id=self.user_id,

@@ -68,18 +68,20 @@ class Recipients:
         Raises:
             NotAllowed: It is bound to others.
         """
-        if key.recipients and not await self._is_among(key.recipients, Identity(to.platform, to.chat_id)):
+        if not await self.includes(key, to):
             raise NotAllowed(f"The key {key.name} may not write to {to.platform}:{to.chat_id}.")
 
-    async def _is_among(self, recipients: frozenset[Identity], chat: Identity) -> bool:
-        """Whether a chat is one of these, or the private chat of one of these people."""
-        people = set(recipients)
-        for recipient in recipients:
+    async def includes(self, key: ApiKey, to: Address) -> bool:
+        """Whether a key may write there, as it is bound now."""
+        return not key.recipients or Identity(to.platform, to.chat_id) in await self.chats(key)
+
+    async def chats(self, key: ApiKey) -> frozenset[Identity]:
+        """All that a bound key may write to, chats by their id: what it is bound to, and these people's own chats."""
+        people = set(key.recipients)
+        for recipient in key.recipients:
             people.update(await self._identities.linked(recipient))
-        if chat in people:
-            return True
         places = [await self._identities.last_wrote([person]) for person in people]
-        return any(place and Identity(place[1].platform, place[1].chat_id) == chat for place in places)
+        return frozenset(people | {Identity(place[1].platform, place[1].chat_id) for place in places if place})
 
 
 def _platform_of(some_id: str) -> Platform:

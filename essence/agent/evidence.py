@@ -7,13 +7,17 @@ was done. It errs on the side of the mark, which costs a line of text; a false "
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
 
 from essence.agent.tools.tool import Kind
 
 NOT_VERIFIED = "Not verified"
 
 _I = r"\b(?:i|we)(?:'ve| have| had| just)?(?: just| already| now| successfully| also)* "
+_IS = r"\b(?:is|are|was|were|(?:has|have)(?: now| already)? been)(?: now| already| all| successfully)* "
+_ARRANGED = r"(?:booked|reserved|ordered|bought|purchased|paid|forwarded|submitted|turned (?:on|off))\b"
+_ORDERED = r"(?:table|room|flight|ticket|taxi|seat|hotel|appointment|light)s?\b.{0,20}?"
 _CLAIMS: dict[Kind, tuple[str, ...]] = {
     "reminder": (
         r"\b(?:reminder|timer|alarm)s?\b.{0,60}\b(?:set|created|scheduled|added|started|running|cancell?ed)\b",
@@ -50,7 +54,10 @@ _CLAIMS: dict[Kind, tuple[str, ...]] = {
     "task": (_I + r"(?:split|created|added|opened)\b.{0,40}\b(?:task|subtask|follow-up|ticket)s?\b",),
     "outside": (
         _I + r"(?:sent|posted|published|e-?mailed|messaged|called|phoned|submitted|uploaded|shared)\b",
+        _I + r"(?:forwarded|replied|reserved|texted|invited)\b",
         _I + r"(?:booked|ordered|bought|paid|purchased|transferred|turned (?:on|off))\b",
+        r"\byour (?:[\w'-]+ ){1,6}?" + _IS + _ARRANGED,
+        r"\bthe (?:[\w'-]+ ){0,2}?" + _ORDERED + _IS + _ARRANGED,
         r"\b(?:e-?mail|message|note|order|booking|payment|post|invitation)\b.{0,20}"
         r"\b(?:sent|posted|placed|made|published|confirmed)\b",
         r"\bich habe\b.{0,60}\b(?:gesendet|geschickt|gebucht|bestellt|bezahlt|angerufen)\b",
@@ -65,7 +72,26 @@ _DONE = re.compile(
     re.IGNORECASE,
 )
 _DENIES = re.compile(
-    r"\b(?:not|cannot|never|unable|failed|if|would|could|should|can|nicht|kein\w*|pas|no|nunca)\b|n't\b",
+    r"\b(?:not|cannot|never|unable|failed|if|unless|until|whether|would|could|should|might|can|no|none|nothing|nobody"
+    r"|neither|nor|without|nicht|kein\w*|pas|nunca)\b|n't\b",
+    re.IGNORECASE,
+)
+_PROMISE = re.compile(r"\bwill\b|'ll\b|\bwerde\b", re.IGNORECASE)
+_CONDITION = re.compile(r"\b(?:if|unless)\b", re.IGNORECASE)
+# Words of denial that deny nothing: "No problem", "As you can see", "I can confirm that".
+_ASIDE = re.compile(
+    r"\bno (?:problem|worries|trouble|doubt)\b|\bno need to worry\b|\b(?:don't|do not|not to) worry\b"
+    r"|\b(?:i|we|you) (?:can|could|should)(?: now| also| already)? (?:see|tell|check|find|confirm|assure|report)\b",
+    re.IGNORECASE,
+)
+_SUBJECT = (
+    r"(?:i|we|you|it|this|that|there|he|she|they|the|your|my|our|everything|all|done|as"
+    r"|ich|du|der|die|das|dein\w*|je|j'\w+|tu|le|la|ton|ta|he|lo|el|su)\b"
+)
+# Where the next clause begins. A comma alone may be within a list: "No timer, alarm or reminder is set."
+_BETWEEN_CLAUSES = re.compile(
+    rf"[;:()–—]|\s-\s|,\s*(?={_SUBJECT})|\b(?:but|so|because|although|though|while|aber|mais|pero)\b"
+    rf"|\b(?:and|und|et|y)\s+(?={_SUBJECT})",
     re.IGNORECASE,
 )
 _BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -87,7 +113,9 @@ def unproven(answer: str, proven: Collection[Kind], *, changed: bool) -> bool:
 
 
 def _is_unproven(sentence: str, proven: Collection[Kind], *, changed: bool) -> bool:
-    claimed = {kind for kind, look in _LOOKS if (found := look.search(sentence)) and _is_said(sentence, found)}
+    sentence = _ASIDE.sub("", sentence)
+    clauses = [0, *(boundary.end() for boundary in _BETWEEN_CLAUSES.finditer(sentence))]
+    claimed = {kind for kind, look in _LOOKS if any(_is_said(claim, clauses) for claim in _all(look, sentence))}
     if len(claimed) > 1:
         claimed.discard("memory")  # "I have saved the file": the verb is shared, the thing tells which
     if claimed:
@@ -96,9 +124,24 @@ def _is_unproven(sentence: str, proven: Collection[Kind], *, changed: bool) -> b
     return done is not None and not changed
 
 
-def _is_said(sentence: str, claim: re.Match[str]) -> bool:
-    """Rather than denied, or only thought of."""
-    return _DENIES.search(sentence[: claim.end()]) is None
+def _all(look: re.Pattern[str], sentence: str) -> Iterator[re.Match[str]]:
+    """Also those that begin within another: "No reminder was there, but the timer is set" holds two."""
+    found = look.search(sentence)
+    while found is not None:
+        yield found
+        found = look.search(sentence, found.start() + 1)
+
+
+def _is_said(claim: re.Match[str], clauses: Sequence[int]) -> bool:
+    """Rather than denied or only thought of in its clause, or promised for a case that may come.
+
+    Args:
+        claim: Found in a sentence.
+        clauses: Where the sentence's clauses begin, in order.
+    """
+    if _PROMISE.search(claim[0]) and _CONDITION.search(claim.string, 0, claim.start()):
+        return False
+    return _DENIES.search(claim.string, clauses[bisect_right(clauses, claim.start()) - 1], claim.end()) is None
 
 
 def marked(answer: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -16,13 +17,19 @@ from pathlib import Path
 from pydantic import Field
 
 from essence.agent.tools.tool import AnyTool, Arguments, Call, Tool, typed
-from essence.errors import EngineError, EngineMissing, TooSlow
+from essence.errors import EngineError, EngineMissing, InvalidInput, TooSlow
 
 DEADLINE_S = 60.0
 OUTPUT_MAX_BYTES = 20_000
-_PROGRAMS = ("unshare", "setpriv", "pivot_root", "mount", "sh")
+PROCESSES_MAX = 128
+"""Threads count as well. A moment after the start it may be up to `_RESERVED_PIDS` more."""
+_RESERVED_PIDS = 300
+"""Numbers that the kernel gives out once only (RESERVED_PIDS in kernel/pid.c)."""
+_PROGRAMS = ("unshare", "setpriv", "prlimit", "pivot_root", "mount", "sh")
 _WALLS = ("--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child")
-# Arguments: the workspace, the command. Only what is bound is there afterwards.
+# Arguments: the workspace, the command, the most processes of the sandbox's user, the highest number of a process (or
+# nothing). Only what is bound is there afterwards. /proc is read only, since root, whom June may run as, may otherwise
+# write the machine's /proc/sys. Where memory runs out, the kernel ends the command before anything else.
 _SCRIPT = """
 set -eu
 root=$(mktemp -d)
@@ -36,6 +43,9 @@ done
 mkdir "$root/work" "$root/proc" "$root/tmp" "$root/dev" "$root/etc"
 mount --bind "$1" "$root/work"
 mount -t proc proc "$root/proc"
+[ -z "$4" ] || echo "$4" > "$root/proc/sys/kernel/pid_max"
+echo 1000 > "$root/proc/self/oom_score_adj"
+mount -o remount,bind,ro "$root/proc"
 for name in null zero urandom; do : > "$root/dev/$name"; mount --bind "/dev/$name" "$root/dev/$name"; done
 cd "$root"
 pivot_root . .
@@ -44,7 +54,7 @@ cd /work
 ulimit -t 60
 ulimit -f 200000
 ulimit -v 4000000
-exec setpriv --no-new-privs --bounding-set -all --inh-caps -all sh -c "$2"
+exec prlimit --nproc="$3" setpriv --no-new-privs --bounding-set -all --inh-caps -all sh -c "$2"
 """
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/work", "LANG": "C.UTF-8"}
 
@@ -76,11 +86,14 @@ class Sandbox:
 
         Raises:
             EngineError: It failed; the message holds its exit status and what it wrote.
+            InvalidInput: No program can be passed it.
             TooSlow: It ran too long, and was ended.
         """
+        if "\0" in command:
+            raise InvalidInput("There is a zero character in the command. Write it without.")
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         process = await asyncio.create_subprocess_exec(
-            "unshare", *_WALLS, "sh", "-c", _SCRIPT, "sh", str(self._folder.resolve()), command,
+            "unshare", *_WALLS, "sh", "-c", _SCRIPT, "sh", str(self._folder.resolve()), command, *_process_limits(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -98,6 +111,20 @@ class Sandbox:
         if status:
             raise EngineError(f"The command ended with status {status}. It wrote: {written or 'nothing'}")
         return written
+
+
+def _process_limits() -> tuple[str, str]:
+    """The most processes of one user, and the highest number of a process, as far as the kernel counts by sandbox.
+
+    An older kernel counts all that the user runs anywhere (until 5.14), and would take the number for the whole
+    machine's (until 6.14). The limit of a user does not hold root, the number holds everybody.
+    """
+    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    kernel = (int(found[1]), int(found[2])) if found else (0, 0)
+    return (
+        str(PROCESSES_MAX) if kernel >= (5, 14) else "unlimited",
+        str(_RESERVED_PIDS + PROCESSES_MAX) if kernel >= (6, 14) else "",
+    )
 
 
 async def _beginning(process: asyncio.subprocess.Process) -> str:

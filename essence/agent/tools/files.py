@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,8 @@ _LISTED_MAX = 200
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A pipe would keep whoever opens it waiting.
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_UNSHOWN = ("Cc", "Cs", "Zl", "Zp")
+"""Categories of characters that end a line, or stand for a byte that is no text, which no model can be sent."""
 
 
 class Named(Arguments):
@@ -78,9 +81,9 @@ class Workspace:
         """Write a file, its folders made where they are missing; returns how many bytes were written.
 
         Raises:
-            InvalidInput: The path leads out, or it is no file.
+            InvalidInput: The path leads out, it is no file, or the text can't be written as UTF-8.
         """
-        data, how = text.encode(), os.O_APPEND if append else 0
+        data, how = _encoded(text), os.O_APPEND if append else 0
         with self._parent(path, make=True) as (parent, name), _named(path):
             handle = os.open(name, os.O_WRONLY | os.O_CREAT | how | _FILE, 0o600, dir_fd=parent)
             with _regular(handle, path):
@@ -90,7 +93,7 @@ class Workspace:
         return len(data)
 
     def names(self, folder: str) -> list[str]:
-        """Paths of the files below a folder, in order; at most `_LISTED_MAX`.
+        """Paths of the files below a folder, in order; at most `_LISTED_MAX`, each on one line.
 
         Raises:
             NotFound: There is no such folder.
@@ -104,7 +107,7 @@ class Workspace:
                 names += [f"{folder}/{below}{name}".lstrip("/") for name in sorted(files)]
                 if len(names) > _LISTED_MAX:
                     break
-        return names[:_LISTED_MAX]
+        return [_shown(name) for name in names[:_LISTED_MAX]]
 
     @contextmanager
     def _parent(self, path: str, *, make: bool) -> Iterator[tuple[int, str]]:
@@ -123,9 +126,13 @@ class Workspace:
             os.close(here)
 
 
+def _shown(name: str) -> str:
+    return "".join(ascii(char)[1:-1] if unicodedata.category(char) in _UNSHOWN else char for char in name)
+
+
 def _parts(path: str) -> list[str]:
     parts = [part for part in path.split("/") if part]
-    if path.startswith(("/", "~")) or "\0" in path or "\\" in path or ".." in parts or not parts:
+    if path.startswith(("/", "~")) or "\\" in _shown(path) or ".." in parts or not parts:
         raise InvalidInput(f"{path!r} does not lead into the workspace. Use a path such as notes/shopping.txt.")
     return [part for part in parts[:-1] if part != "."] + parts[-1:]
 
@@ -157,6 +164,13 @@ def _regular(handle: int, path: str) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:  # half of a pair of surrogates
+        raise InvalidInput("There are characters in the text that are none. Write it without them.") from error
 
 
 def _write_all(handle: int, data: bytes) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from essence.agent.tools.command import OUTPUT_MAX_BYTES, Sandbox
-from essence.errors import EngineError, EngineMissing, TooSlow
+from essence.agent.tools.command import OUTPUT_MAX_BYTES, PROCESSES_MAX, Sandbox, _process_limits
+from essence.errors import EngineError, EngineMissing, InvalidInput, TooSlow
 
 
 @pytest.fixture
@@ -45,6 +46,48 @@ async def test_a_command_can_t_change_the_system(sandbox, way):
         await sandbox.run(way)
 
 
+async def test_root_in_the_sandbox_writes_no_setting_of_the_machine(sandbox):
+    assert "opened" not in await sandbox.run(
+        "for name in kernel/core_pattern kernel/pid_max vm/overcommit_memory; do "
+        "(: >> /proc/sys/$name) && echo opened; done 2>/dev/null; true"
+    )
+
+
+@pytest.mark.skipif(_process_limits()[1] == "", reason="the kernel counts no sandbox's processes (before 6.14)")
+async def test_a_command_has_only_so_many_processes_at_once(sandbox):
+    # The first numbers are used up, as after a while of work.
+    used_up = "i=0; while [ $i -lt 500 ]; do /bin/true; i=$((i+1)); done; "
+    many = "(i=0; while [ $i -lt 400 ]; do sleep 1 & i=$((i+1)); done) 2>/dev/null; "
+    assert 50 < int(await sandbox.run(f"{used_up}{many}set -- /proc/[0-9]*; echo $#")) <= PROCESSES_MAX
+
+
+async def test_a_bomb_of_processes_fails_and_the_next_command_runs(sandbox):
+    with pytest.raises(EngineError):
+        await sandbox.run("i=0; while [ $i -lt 1000 ]; do sleep 20 & i=$((i+1)); done")
+    assert await sandbox.run("echo fine") == "fine"
+
+
+async def test_where_memory_runs_out_the_command_is_ended_first(sandbox):
+    assert await sandbox.run("cat /proc/self/oom_score_adj; (echo 0 > /proc/self/oom_score_adj) 2>/dev/null; true") == (
+        "1000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("release", "limits"),
+    [
+        ("6.18.44-fc-v769", (str(PROCESSES_MAX), "428")),
+        ("6.14", (str(PROCESSES_MAX), "428")),
+        ("6.8.0-45-generic", (str(PROCESSES_MAX), "")),
+        ("5.10.0", ("unlimited", "")),
+        ("odd", ("unlimited", "")),
+    ],
+)
+def test_an_older_kernel_is_given_no_limit_that_it_would_take_for_the_machine_s(release, limits, monkeypatch):
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(release=release))
+    assert _process_limits() == limits
+
+
 async def test_a_command_that_fails_tells_its_status_and_what_it_wrote(sandbox):
     with pytest.raises(EngineError, match=r"status 3.*oh no"):
         await sandbox.run("echo oh no; exit 3")
@@ -61,6 +104,11 @@ async def test_a_command_that_runs_too_long_is_ended_with_all_that_it_started(sa
 
     while (before := size()) != (await asyncio.sleep(0.3), size())[1]:
         assert before < 10_000
+
+
+async def test_a_command_with_a_zero_character_is_told(sandbox):
+    with pytest.raises(InvalidInput):
+        await sandbox.run("echo a\0b")
 
 
 async def test_long_output_is_cut(sandbox):

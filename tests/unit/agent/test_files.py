@@ -85,3 +85,18 @@ def test_what_is_too_large_or_no_text_is_told(workspace, outside):
             workspace.read(path)
     with pytest.raises(NotFound, match=r"nowhere\.txt"):
         workspace.read("nowhere.txt")
+
+
+def test_a_name_that_is_no_text_is_listed_escaped_and_on_one_line(workspace, outside):
+    (outside / "workspace" / "notes").mkdir()
+    for name in (b"\xff.txt", b"two\nlines", "Grüße.txt".encode()):
+        (outside / "workspace" / "notes" / os.fsdecode(name)).touch()
+    assert workspace.names("notes") == ["notes/Grüße.txt", "notes/two\\nlines", "notes/\\udcff.txt"]
+
+
+def test_half_a_character_is_neither_named_nor_written(workspace):
+    for use in (workspace.read, workspace.names, lambda where: workspace.write(where, "x", append=False)):
+        with pytest.raises(InvalidInput):
+            use("a\ud800")
+    with pytest.raises(InvalidInput):
+        workspace.write("a.txt", "\ud800", append=False)

@@ -24,6 +24,7 @@ from essence.dialogue import Address
 from essence.fakes.board import MemoryBoard
 from essence.fakes.messenger import MemoryMessenger
 from essence.ports import LanguageModel, Store, TaskBoard
+from essence.ports.handing_over import hand_over
 from essence.store import open_store
 from essence.work import Cost, Request
 
@@ -166,7 +167,7 @@ class Desk:
     async def ask(self, number: int, message: Message) -> str:
         """Put a message on the board, of a conversation of its own; its key."""
         request = Request(Address("telegram", f"chat{number}"), str(number), "1", message.text, name="Anna")
-        await self.board.create(request.as_task("1"), key=request.key)
+        await hand_over(request, self.store.journal, self.board, project_id="1")
         return request.key
 
     async def put(self, number: int, message: Message) -> Outcome:

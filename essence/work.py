@@ -5,7 +5,9 @@ Everything here is frozen and knows nothing of boards, agents or wires. Ids are 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -24,6 +26,9 @@ MARK = "june-request"
 thing, and a field of June's own would be lost on somebody else's board."""
 _TITLE_MAX = 80
 """Longest title of a message's task. [characters]"""
+_SHOWN_MAX = 2000
+"""So much of a message stands in its task for people to read; its last line has all of it. [characters]"""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 NO_MESSAGE = "june:"
 """Begins the message id of a request that stands for no message of its platform, as a reminder's."""
 
@@ -128,10 +133,16 @@ class Request:
         """The message that is answered, where there is one."""
         return None if self.message_id.startswith(NO_MESSAGE) else self.message_id
 
+    @property
+    def voucher(self) -> str:
+        """Name of the step by which whoever took this very message vouches for it; see `essence.ports.handing_over`."""
+        return f"taken:{hashlib.sha256(self._line().encode()).hexdigest()}"
+
     def as_task(self, project_id: str | None = None) -> NewTask:
         """The task for it; its title shows people who look at the board what was asked."""
         who = self.name or self.person_id
-        asked = f"Answer this message of {who}:\n\n{self.text}"
+        shown = self.text if len(self.text) <= _SHOWN_MAX else f"{self.text[:_SHOWN_MAX]}…"
+        asked = f"Answer this message of {who}:\n\n{shown}"
         title = " ".join(f"Answer {who}: {self.text}".split())
         return NewTask(
             title=title if len(title) <= _TITLE_MAX else f"{title[: _TITLE_MAX - 1]}…",
@@ -156,7 +167,8 @@ class Request:
             "forwarded": self.forwarded,
             "quoted": self.quoted,
         }
-        return json.dumps(fields, ensure_ascii=True, separators=(",", ":"))  # ASCII: a single line whatever was typed
+        line = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))  # JSON knows no line break within a string
+        return _SURROGATE.sub(lambda lone: f"\\u{ord(lone[0]):04x}", line)  # which no database takes
 
 
 _PLATFORMS: dict[str, Platform] = {"telegram": "telegram", "discord": "discord", "grpc": "grpc"}
@@ -173,8 +185,8 @@ def request_of(task: Task) -> Request | None:
         return None
     try:
         return _read(json.loads(last.removeprefix(MARK)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidInput(f"Task {task.task_id} carries a message that can't be read: {error!r}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InvalidInput(f"Task {task.task_id} carries a message that can't be read: {error!r:.200}.") from error
 
 
 def _read(fields: dict[str, object]) -> Request:

@@ -26,6 +26,7 @@ from essence.dialogue import Address, Finished, ModelEvent, TextDelta, ToolCall,
 from essence.errors import JuneError
 from essence.fakes.board import MemoryBoard
 from essence.fakes.messenger import MemoryMessenger, Sent
+from essence.ports.handing_over import hand_over
 from essence.store import Clock, open_store
 from essence.work import Cost, Request, Task
 
@@ -127,12 +128,14 @@ class World:
         return Worker(self.house(model), replace(self.manners, agent_id=agent_id))
 
     def reminding(self) -> Reminding:
-        return Reminding(self.store.reminders, self.board, Messengers({"telegram": self.messenger}), self.clock)
+        return Reminding(
+            self.store.reminders, self.store.journal, self.board, Messengers({"telegram": self.messenger}), self.clock
+        )
 
     async def ask(self, text: str = ASKED.text, **fields: object) -> str:
         """Put an owner's message on the board; its task's id."""
         request = replace(ASKED, text=text, **fields)
-        return await self.board.create(request.as_task(), key=request.key)
+        return await hand_over(request, self.store.journal, self.board, project_id=None)
 
     async def task_of(self, task_id: str) -> Task:
         return await self.board.read(task_id)

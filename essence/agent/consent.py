@@ -36,7 +36,7 @@ class Consent:
             what: What would be done, in Markdown.
         """
         assert job.request is not None
-        approval_id = hashlib.sha256(key.encode()).hexdigest()[:24]
+        approval_id = hashlib.sha256(f"{key}\n{what}".encode()).hexdigest()[:24]  # a yes is to these words alone
         asked = await self._approvals.ask(
             Approval(
                 approval_id,

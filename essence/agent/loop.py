@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import monotonic
 
 from essence.agent.budget import Budget
@@ -19,7 +19,7 @@ from essence.agent.job import GivesUp, Job
 from essence.agent.prompt import others
 from essence.agent.toolbox import Result, Toolbox, same
 from essence.dialogue import Finished, TextDelta, ToolCall, ToolSpec, Turn
-from essence.errors import EmptyAnswer
+from essence.errors import ContextOverflow, EmptyAnswer
 from essence.ports import Journal, LanguageModel
 from essence.work import Cost
 
@@ -27,6 +27,9 @@ SAME_CALLS = 3
 """So many equal calls are a loop."""
 FAILED_CALLS = 5
 """So many calls in a row that could not be made are one, too."""
+_SHORT_CHARS = 400
+"""A result of so many characters is cut no more."""
+_CUT = "(The rest is left out: it is too long for you.)"
 EMPTY_REPLIES = 3
 """So often a model may answer without a word."""
 
@@ -151,12 +154,31 @@ class _Run:
         if (kept := self._recorded.get(step)) is None:
             await self._loop.budget.check(self._spent, self._loop.journal)
             left_s = self._loop.budget.seconds_left(self._spent)
-            written = await self._loop.write(self._turns, specs, left_s)
+            written = await self._written(specs, left_s)
             await self._record(step, written)
         else:
             written = _read(kept)
         self._spent += Cost(1, written.tokens, 0, written.seconds)
         return written
+
+    async def _written(self, specs: Sequence[ToolSpec], left_s: float) -> Written:
+        """Ask the model, with results of tools cut short where they don't fit: what was done must be told."""
+        while True:
+            try:
+                return await self._loop.write(self._turns, specs, left_s)
+            except ContextOverflow:
+                if not self._shorten():
+                    raise
+
+    def _shorten(self) -> bool:
+        """Cut the longest result of a tool to half; False where none is long."""
+        results = [number for number, turn in enumerate(self._turns) if turn.role == "tool"]
+        longest = max(results, key=lambda number: len(self._turns[number].text), default=None)
+        if longest is None or len(text := self._turns[longest].text) <= _SHORT_CHARS:
+            return False
+        end = text[-4:] if text.endswith("\n>>>") else ""  # marks of others' words stay closed
+        self._turns[longest] = replace(self._turns[longest], text=f"{text[: len(text) // 2]}\n{_CUT}{end}")
+        return True
 
     async def _record(self, step: str, written: Written) -> None:
         cost = Cost(1, written.tokens, 0, written.seconds)

@@ -12,7 +12,8 @@ from essence.agent.job import utc_now
 from essence.agent.messengers import Messengers
 from essence.agent.when import next_time
 from essence.errors import InvalidInput, JuneError, NotAllowed, NotFound
-from essence.ports import Reminders, TaskBoard
+from essence.ports import Journal, Reminders, TaskBoard
+from essence.ports.handing_over import hand_over
 from essence.work import NO_MESSAGE, Reminder, Request
 
 LATE = timedelta(minutes=2)
@@ -27,6 +28,7 @@ class Reminding:
     def __init__(
         self,
         reminders: Reminders,
+        journal: Journal,
         board: TaskBoard,
         messengers: Messengers,
         now: Callable[[], datetime] = utc_now,
@@ -34,7 +36,7 @@ class Reminding:
         project_id: str | None = None,
     ) -> None:
         """`project_id`: of the tasks that reminders become."""
-        self._reminders, self._board, self._messengers = reminders, board, messengers
+        self._reminders, self._journal, self._board, self._messengers = reminders, journal, board, messengers
         self._now, self._project_id = now, project_id
 
     async def run(self) -> None:
@@ -73,7 +75,7 @@ class Reminding:
     async def _tell(self, reminder: Reminder) -> None:
         key = f"reminder:{reminder.reminder_id}:{int(reminder.due_at.timestamp())}"
         if reminder.works:
-            await self._board.create(_request(reminder).as_task(self._project_id), key=key)
+            await hand_over(_request(reminder), self._journal, self._board, project_id=self._project_id, key=key)
             return
         local = reminder.due_at.astimezone(ZoneInfo(reminder.zone))
         missed = f"\n\n_(This was due on {local:%Y-%m-%d at %H:%M}. I was away.)_"

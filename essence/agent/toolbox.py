@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from time import monotonic
 
+from essence import observe
 from essence.agent.consent import Consent
 from essence.agent.gate import Gate, is_tainted
 from essence.agent.job import Job
@@ -46,12 +48,15 @@ class Toolbox:
     """The tools of one task's work."""
 
     def __init__(self, tools: Sequence[AnyTool], job: Job, journal: Journal, gate: Gate, consent: Consent) -> None:
-        self._tools = {tool.name: tool for tool in tools}
+        self._tools: dict[str, AnyTool] = {}
+        for tool in tools:  # of one name the first: June's own come first, and no server's takes its place
+            self._tools.setdefault(tool.name, tool)
         self._job, self._journal, self._gate, self._consent = job, journal, gate, consent
         self.results: list[Result] = []
         """All uses so far, in order."""
         self.tainted = is_tainted(job)
-        """The model has read words of others."""
+        """The model has read words of others, beside those that describe tools."""
+        self._described = any(tool.described_by_others for tool in self._tools.values())
 
     @property
     def names(self) -> frozenset[str]:
@@ -105,7 +110,7 @@ class Toolbox:
         return await self._run(tool, Call(self._job, f"{self._job.key}:{step}"), arguments, call.arguments)
 
     async def _denial(self, tool: AnyTool, call: ToolCall, step: str) -> str | None:
-        verdict = self._gate.judge(tool, call.arguments, self._job, tainted=self.tainted)
+        verdict = self._gate.judge(tool, call.arguments, self._job, tainted=self.tainted, described=self._described)
         if verdict == "allowed":
             return None
         if verdict == "refused":
@@ -121,9 +126,11 @@ class Toolbox:
             raise
         except JuneError as error:
             text, ok = f"Failed: {error}", False
-        return Result(
-            tool.name, written, text[:_RESULT_CHARS] or "(nothing)", ok, tool.foreign and ok, monotonic() - began
-        )
+        except Exception as error:  # noqa: BLE001 - a mistake of June's, or of a library with what others sent
+            observe.logger().exception("tool_broke_down", tool=tool.name)
+            text, ok = f"Failed: the tool broke down ({type(error).__name__}). Tell the owner.", False
+        # A failure, too, may be told in the words of others.
+        return Result(tool.name, written, text[:_RESULT_CHARS] or "(nothing)", ok, tool.foreign, monotonic() - began)
 
     async def _record(self, step: str, text: str, cost: Cost) -> None:
         await self._journal.record(self._job.key, step, text, person=self._job.person, cost=cost)
@@ -135,9 +142,16 @@ _BROKEN_OFF = (
 
 
 def _described(call: ToolCall) -> str:
-    """A call as its owner reads it."""
-    lines = [f"- {name}: `{value}`" for name, value in json.loads(call.arguments or "{}").items()]
-    return "\n".join([f"**{call.name.replace('_', ' ')}**", *lines])
+    """A call as its owner reads it: nothing in the arguments can look like June's own words, or hide."""
+    lines = [f"{_visible(name)}: {_visible(value)}" for name, value in json.loads(call.arguments or "{}").items()]
+    fence = "`" * max(3, 1 + max((len(ticks) for ticks in re.findall("`+", "".join(lines))), default=0))
+    return "\n".join([f"**{call.name.replace('_', ' ')}**", fence, *lines, fence])
+
+
+def _visible(value: object) -> str:
+    """On one line, with all that is not seen written out: line breaks, directional marks, what has no width."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "".join(char if char == " " or char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def same(call: ToolCall, result: Result) -> bool:

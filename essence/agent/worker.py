@@ -52,6 +52,10 @@ _BOARD_PAUSE_S = 0.5
 """Between two tries to tell the board something."""
 
 
+_NOT_TAKEN = (
+    "This June has taken no such message, and nobody else can speak in a person's name. Chat services, agent and "
+    "create-user-interaction-task must have one STORE_URL."
+)
 FAILED = "failed"
 """Name of the last step of a task that failed."""
 KNOWN_MAX = 5
@@ -142,6 +146,10 @@ class Worker:
             log.warning("attempt_failed", code=error.code, error=str(error))
             manners = self._manners
             await self._give_back(claim, str(error), retry_s=manners.retry_s, patience_s=manners.lease_s)
+        except Exception as error:  # a mistake of June's: other tasks must not suffer from it
+            log.exception("attempt_broke_down")
+            why = f"June broke down over this ({type(error).__name__})."
+            await self._give_back(claim, why, retry_s=self._manners.retry_s, patience_s=self._manners.lease_s)
 
     async def _hold(self, claim: TaskClaim) -> NoReturn:
         """Keep the claim alive.
@@ -182,8 +190,14 @@ class Worker:
         except InvalidInput as error:
             await self._house.board.fail(claim, str(error))
             return
-        while FAILED in (recorded := dict(await self._house.store.journal.steps(job.key))):
+        recorded = dict(await self._house.store.journal.steps(job.key))
+        if job.request is not None and job.request.voucher not in recorded:
+            observe.logger().warning("message_not_vouched_for", task=claim.task.task_id)
+            await self._house.board.fail(claim, _NOT_TAKEN)
+            return
+        while FAILED in recorded:
             job = replace(job, round=job.round + 1)
+            recorded = dict(await self._house.store.journal.steps(job.key))
         if (answer := recorded.get(ANSWER)) is None:
             try:
                 async with watched(self._listen_for_stop(job)):
@@ -214,6 +228,9 @@ class Worker:
             if error.retryable and job.claim.attempt < self._manners.attempts:
                 raise
             return f"⚠️ {error}", True
+        except Exception as error:  # noqa: BLE001 - a mistake of June's, which the next attempt would make again
+            observe.logger().exception("task_broke_down", task=job.claim.task.task_id)
+            return f"⚠️ I broke down over this ({type(error).__name__}); my log says more.", True
 
     @asynccontextmanager
     async def _not_silent(self, progress: Progress) -> AsyncIterator[None]:
@@ -231,13 +248,14 @@ class Worker:
         house = self._house
         toolbox = Toolbox(house.tools(job, progress), job, house.store.journal, house.gate, house.consent)
         before = await self._earlier(job)
-        toolbox.tainted |= before.tainted
         likely = asked_for(job.words) & toolbox.names if self._manners.likely_only else None
+        if not likely:  # else nothing of the conversation is shown
+            toolbox.tainted |= before.tainted
         now = house.now().astimezone(self._manners.zone)
         asked_now = question(job, now, await self._known(job), likely=likely)
         turns = history(self._manners.system_prompt, before.turns, asked_now, likely=likely)
         answer = await self._loop.answer(job, turns, toolbox, recorded, likely=likely)
-        await self._remember_turns(job, answer, tainted=any(result.foreign for result in toolbox.results))
+        await self._remember_turns(job, answer, tainted=toolbox.tainted)
         proven, changed = _proven(toolbox)
         return evidence.marked(answer) if evidence.unproven(answer, proven, changed=changed) else answer
 

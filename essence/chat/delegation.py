@@ -14,7 +14,8 @@ from essence.chat.routing import OwnerRoute, route_of
 from essence.dialogue import ChannelProfile, Message, Reply
 from essence.errors import InvalidInput, JuneError, NotFound, Unreachable
 from essence.ports import Journal, Outbox, TaskBoard
-from essence.work import Request
+from essence.ports.handing_over import hand_over
+from essence.work import ANSWER, Request
 
 FIRST_TRY_S = 10.0
 """A message that comes while the board is being opened for the first time waits so long for it: on a busy machine the
@@ -25,6 +26,7 @@ ROUTE = "route"
 BOARD = "june:board"
 """Key of the journal where it is kept that there was a board: this June has one, and waits for it when it is away."""
 AWAY = "My task board can't be reached. `python -m essence todorama` starts it; `OWNER_ROUTE=chat` does without."
+GIVEN_UP = "⚠️ My agent gave this up without an answer. `python -m essence tasks show {}` tells why."
 NOBODY = "📋 It's on my list, and no agent is at work yet. Start one with `python -m essence agent`."
 LOOK_EVERY_S = 20.0
 """So often it is looked whether the board is still there, for /status and the log."""
@@ -122,7 +124,7 @@ class Delegation:
         if self._board is None:
             raise Unreachable(AWAY)
         try:
-            task_id = await self._board.create(request.as_task(self._project_id), key=request.key)
+            task_id = await hand_over(request, self._journal, self._board, project_id=self._project_id)
         except Unreachable as error:
             self._contact.notice(error)
             raise Unreachable(AWAY) from error
@@ -157,12 +159,21 @@ class Delegation:
             due_s, task_id, message = await self._waiting.get()
             await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
             try:
-                if (await board.read(task_id)).status == "available":
-                    [text] = rendered(NOBODY, self._profile)
+                if (words := await self._trouble(board, task_id, message)) is not None:
+                    [text] = rendered(words, self._profile)
                     reply = Reply(text.text, entities=text.entities, reply_to_id=message.message_id)
                     await self._outbox.intend(f"{message.key}:n0", message.address, reply)
             except JuneError as error:
                 observe.logger().warning("task_not_looked_after", task=task_id, code=error.code, error=str(error))
+
+    async def _trouble(self, board: TaskBoard, task_id: str, message: Message) -> str | None:
+        """What its sender should know of a task by now, if anything."""
+        status = (await board.read(task_id)).status
+        if status == "available":
+            return NOBODY
+        if status == "dead" and ANSWER not in await self._journal.steps(message.key):
+            return GIVEN_UP.format(task_id)
+        return None
 
 
 async def _look_whether_it_is_there(board: TaskBoard) -> None:

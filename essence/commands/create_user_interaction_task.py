@@ -61,7 +61,8 @@ def create(
 
 
 async def _create(settings: config.TaskBoards, request: Request, project_id: str | None) -> str:
-    from essence.tasks.opening import open_board  # not needed to print help
+    from essence.ports.handing_over import hand_over  # not needed to print help
+    from essence.tasks.opening import open_board
 
-    async with open_board(settings.tasks_url, settings) as board:
-        return await board.create(request.as_task(project_id), key=request.key)
+    async with stored.opened(stored.settings(new=True)) as store, open_board(settings.tasks_url, settings) as board:
+        return await hand_over(request, store.journal, board, project_id=project_id)

@@ -43,6 +43,9 @@ from essence.store import open_store
 from essence.tasks.opening import open_board
 from essence.work import Cost
 
+CONTEXT_TOKENS = 16_000
+"""What all tools, a page and a conversation need together; a small model is not offered all."""
+
 
 def main(arguments: list[str]) -> int:
     """Work until told to stop, or until as much is done as the options say; returns the exit code."""
@@ -112,12 +115,16 @@ async def opened(settings: AgentService) -> AsyncIterator[tuple[Worker, Remindin
         JuneError: Something that it needs can't be opened.
     """
     zone = _zone(settings.agent_time_zone)
+    if settings.store_url.startswith("memory:"):
+        raise ConfigError("STORE_URL is memory://, which the agent can't share. Set it as the chat services have it.")
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.store_url, settings))
         board = await stack.enter_async_context(open_board(settings.tasks_url, settings))
         messengers = Messengers(await _messengers(stack, settings))
         tools = await _tools(stack, settings, store, board, zone)
         model = await stack.enter_async_context(open_language_model(settings.llm_url, settings))
+        if settings.llm_url.startswith("http") and settings.llm_context_tokens < CONTEXT_TOKENS:
+            observe.logger().warning("little_context", set=f"LLM_CONTEXT_TOKENS={CONTEXT_TOKENS}, or what it takes")
         house = House(
             board,
             model,
@@ -129,7 +136,7 @@ async def opened(settings: AgentService) -> AsyncIterator[tuple[Worker, Remindin
             _budget(settings, zone),
         )
         project_id = settings.todorama_project_id or None
-        reminding = Reminding(store.reminders, board, messengers, project_id=project_id)
+        reminding = Reminding(store.reminders, store.journal, board, messengers, project_id=project_id)
         yield Worker(house, _manners(settings, zone)), reminding
 
 

@@ -84,6 +84,9 @@ class Engines:
 def _board(settings: config.ChatSettings) -> Callable[[], AbstractAsyncContextManager[TaskBoard]] | None:
     if settings.owner_route == "chat":
         return None
+    if settings.store_url.startswith("memory:"):  # which no agent can look into
+        observe.logger().warning("no_task_board", because="STORE_URL is memory://, which no agent can share")
+        return None
     return partial(open_board, settings.tasks_url, config.read(config.TaskBoards))
 
 

@@ -58,7 +58,7 @@ async def test_the_question_shows_what_would_be_done_and_afterwards_how_it_ended
     working, _ = await begin(here, call("launch", target="Mars"), "Fine.")
     await asked(here)
     question = here.messenger.sent[0]
-    assert question.text == "May I do this?\n\n**launch**\n- target: `Mars`"
+    assert question.text == "May I do this?\n\n**launch**\n```\ntarget: Mars\n```"
     await press(here, "Cancel")
     await working
     assert question.text.endswith("_Left undone._")

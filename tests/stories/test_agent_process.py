@@ -15,6 +15,7 @@ from essence.fakes import characters
 from essence.fakes.messenger import MemoryMessenger
 from essence.fakes.openai_server import Answer, CallTool, OpenAiServer, Wait
 from essence.ports import TaskBoard
+from essence.ports.handing_over import hand_over
 from essence.rpc.server import CHANNEL, Limits, RpcServer
 from essence.store import open_store
 from essence.tasks.opening import open_board
@@ -68,7 +69,8 @@ class Outside:
 
     async def ask(self, number: int = 10) -> str:
         request = replace(ASKED, text="Remember that the bike is blue", message_id=str(number))
-        return await self.board.create(request.as_task("1"), key=request.key)
+        async with open_store(f"sqlite:///{self.folder}/june.db", StoreSettings()) as store:
+            return await hand_over(request, store.journal, self.board, project_id="1")
 
     async def ended(self, task_id: str) -> str:
         while (task := await self.board.read(task_id)).status not in ("complete", "dead"):  # noqa: ASYNC110

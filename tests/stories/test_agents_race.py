@@ -18,11 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from essence.config import TaskBoards
+from essence.config import StoreSettings, TaskBoards
 from essence.fakes import characters
 from essence.fakes.messenger import MemoryMessenger
 from essence.fakes.openai_server import Answer, OpenAiServer, Wait
+from essence.ports.handing_over import hand_over
 from essence.rpc.server import CHANNEL, Limits, RpcServer
+from essence.store import open_store
 from essence.tasks.opening import open_board
 from tests.agent_house import ASKED
 from tests.message_world import free_port
@@ -169,10 +171,14 @@ async def race(folder: Path) -> AsyncIterator[Race]:
 
 async def ask(there: Race) -> None:
     """Make the tasks."""
-    async with open_board(there.environment["TASKS_URL"], TaskBoards()) as board:
+    url = there.environment["STORE_URL"]
+    async with (
+        open_store(url, StoreSettings()) as store,
+        open_board(there.environment["TASKS_URL"], TaskBoards()) as board,
+    ):
         for number in range(0, MESSAGES, 20):
             requests = [replace(ASKED, text=words(n), message_id=str(n)) for n in range(number, number + 20)]
-            await asyncio.gather(*(board.create(request.as_task("1"), key=request.key) for request in requests))
+            await asyncio.gather(*(hand_over(one, store.journal, board, project_id="1") for one in requests))
 
 
 @pytest.mark.timeout(400)

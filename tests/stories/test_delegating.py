@@ -229,6 +229,15 @@ async def test_nobody_is_told_so_once_an_agent_has_taken_it(telegram, ann, url, 
     assert ann.chat.answers == []
 
 
+async def test_a_task_that_ends_without_an_answer_is_told(telegram, ann, url, board):
+    async with june(telegram, url, ann, open_board=at(board), chat_slow_s=0.5):
+        await ann.says("remind me of the flowers")
+        claim = await board.claim("tester", lease_s=60, wait_s=20)
+        assert claim is not None
+        await board.fail(claim, "No.")
+        assert f"tasks show {claim.task.task_id}" in (await ann.receives()).text
+
+
 async def test_a_board_whose_answer_was_lost_gets_one_task(telegram, ann, url, board):
     class Forgetful:
         tries = 0

@@ -3,8 +3,9 @@
     {"mcpServers": {"files": {"command": "npx", "args": ["server-files", "."], "env": {"KEY": "${KEY}"}},
                     "lights": {"url": "https://…/mcp", "headers": {"Authorization": "Bearer ${TOKEN}"}}}}
 
-A server is a stranger: what it answers is words of others, and each of its tools is asked for, unless the server says
-that the tool only reads (`readOnlyHint`) and the owner trusts it to say so by having listed it.
+A server is a stranger: what it answers is words of others, and so are its tools' descriptions. Each of its tools is
+asked for, unless the server says that the tool only reads (`readOnlyHint`): the owner trusts it to say so by having
+listed it, until the model has read words of others, which could have it tell the server anything.
 """
 
 from __future__ import annotations
@@ -16,14 +17,13 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult, Implementation, ListToolsResult, TextContent
+from mcp_types import CallToolResult, Implementation, TextContent
 from mcp_types import Tool as McpTool
 
 from essence import observe
@@ -33,9 +33,11 @@ from essence.errors import ConfigError, EngineError, InvalidInput, JuneError, To
 T = TypeVar("T")
 CONNECT_S = 30.0
 CALL_S = 120.0
+_PAGES_MAX = 20
+"""Lists of tools that a server may give, one after the other."""
 _NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-_PROVES: frozenset[Kind] = frozenset({"reminder", "memory", "forgetting", "file", "command", "task", "outside"})
+_PROVES: frozenset[Kind] = frozenset({"outside"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +127,7 @@ class Link:
         Raises:
             Unreachable, TooSlow: It doesn't answer.
         """
-        found: list[McpTool] = []
-        cursor: str | None = None
-        while True:
-            page = await self._ask(partial(_page, cursor=cursor), CONNECT_S)
-            found += page.tools
-            if not (cursor := page.next_cursor):
-                return found
+        return await self._ask(_all_tools, CONNECT_S)
 
     async def call(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
         """Use a tool.
@@ -193,8 +189,15 @@ def _not_reached(server: Server, error: Exception) -> str:
     return f"The MCP server {server.name} can't be reached ({error!r:.200})."
 
 
-async def _page(client: Client, cursor: str | None) -> ListToolsResult:
-    return await client.list_tools(cursor=cursor)
+async def _all_tools(client: Client) -> list[McpTool]:
+    found: list[McpTool] = []
+    cursor: str | None = None
+    for _ in range(_PAGES_MAX):
+        page = await client.list_tools(cursor=cursor)
+        found += page.tools
+        if not (cursor := page.next_cursor):
+            return found
+    raise InvalidInput(f"It lists no end of tools: more than {_PAGES_MAX} pages.")
 
 
 @asynccontextmanager
@@ -231,6 +234,7 @@ def _tool(link: Link, one: McpTool) -> AnyTool:
         effect="none" if reads else "risk",
         proves=frozenset() if reads else _PROVES,
         foreign=True,
+        described_by_others=True,
         repeatable=False,
     )
 
@@ -238,7 +242,7 @@ def _tool(link: Link, one: McpTool) -> AnyTool:
 def _parsed(text: str) -> dict[str, Any]:
     try:
         arguments = json.loads(text or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"The arguments are no JSON ({error}). Write them again.") from error
     if not isinstance(arguments, dict):
         raise InvalidInput("The arguments must be a JSON object.")

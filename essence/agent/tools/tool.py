@@ -68,7 +68,9 @@ class Tool(Generic[A]):
     proves: frozenset[Kind] = frozenset()
     """What an answer may claim after it succeeded."""
     foreign: bool = False
-    """Its result holds words of others."""
+    """What it answers, also where it fails, holds words of others."""
+    described_by_others: bool = False
+    """So does its description, which the model reads without a call."""
     repeatable: bool = True
     """To run it a second time with the same key does nothing more; else a run that was broken off is left alone."""
     final: bool = False

@@ -67,7 +67,7 @@ class ContextBudget:
         needed = fixed + sum(step.tokens for step in kept)
         if needed > self._limit_tokens:
             raise ContextOverflow(
-                f"The message is too long for the model: {needed} tokens, and {self._limit_tokens} fit. "
+                f"This is too long for the model: {needed} tokens, tools and all, and {self._limit_tokens} fit. "
                 "Shorten it, or raise LLM_CONTEXT_TOKENS if the model takes more."
             )
         return (*system, *(turn for step in kept for turn in step.turns))

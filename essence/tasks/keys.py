@@ -69,8 +69,11 @@ def is_local_page(host: str, origin: str) -> bool:
     Without keys a page in a browser could speak to the board: straight, which its Origin tells, or under a name of its
     own that leads here, which Host tells (DNS rebinding).
     """
-    named = urlsplit(f"//{host}").hostname or ""
-    return is_loopback(named) and (not origin or is_loopback(urlsplit(origin).hostname or ""))
+    try:
+        named, page = urlsplit(f"//{host}").hostname or "", urlsplit(origin).hostname or ""
+    except ValueError:  # half an IPv6 address
+        return False
+    return is_loopback(named) and (not origin or is_loopback(page))
 
 
 def speaker(key_agent: str | None, said: str | None) -> str:

@@ -125,7 +125,18 @@ def following(kind: str, after: datetime, day_of_week: int | None, day_of_month:
         after: The time before.
         day_of_week: 0 is Monday; None is the day of `after`.
         day_of_month: None is the day of `after`; in shorter months the last day is taken.
+
+    Raises:
+        Refusal: `conflict`: it would be after the year 9999, with which Python's calendar ends.
     """
+    try:
+        return _following(kind, after, day_of_week, day_of_month)
+    except (OverflowError, ValueError) as error:
+        says = f"After {after:%Y-%m-%d} there is no next time: the calendar ends with the year 9999."
+        raise Refusal("conflict", f"{says} Set an earlier next_occurrence.", "recurring_id") from error
+
+
+def _following(kind: str, after: datetime, day_of_week: int | None, day_of_month: int | None) -> datetime:
     if kind == "daily":
         return after + timedelta(days=1)
     if kind == "weekly":

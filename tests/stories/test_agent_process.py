@@ -17,6 +17,7 @@ from essence.fakes.openai_server import Answer, CallTool, OpenAiServer, Wait
 from essence.ports import TaskBoard
 from essence.ports.handing_over import hand_over
 from essence.rpc.server import CHANNEL, Limits, RpcServer
+from essence.services import agent
 from essence.store import open_store
 from essence.tasks.opening import open_board
 from tests.agent_house import ASKED
@@ -199,6 +200,26 @@ async def test_several_agents_answer_each_message_once(tmp_path):
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
         assert len(there.answers) == len(tasks)
+
+
+async def test_a_store_that_no_chat_service_can_share_is_told(tmp_path):
+    async with outside(tmp_path, characters.honest) as there:
+        environment = there.environment | {"STORE_URL": "memory://"}
+        command = (sys.executable, "-m", "essence", "agent", "--once")
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment, cwd=tmp_path, stderr=asyncio.subprocess.PIPE
+        )
+        _, told = await process.communicate()
+        assert process.returncode == 1
+        assert "STORE_URL is memory://" in told.decode()
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "many"])
+def test_a_number_of_tasks_that_is_none_is_told(capsys, count):
+    with pytest.raises(SystemExit) as left:
+        agent.main(["--iterations", count])
+    assert left.value.code == 2
+    assert f"{count} is no number of tasks. Write 1 or more" in capsys.readouterr().err
 
 
 async def test_a_wrong_option_or_time_zone_is_told(tmp_path):

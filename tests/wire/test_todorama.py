@@ -128,7 +128,9 @@ def test_settings_that_can_t_be_are_told_in_one_sentence(settings, named):
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("header", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}])
+@pytest.mark.parametrize(
+    "header", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Host": "["}, {"Origin": "http://["}]
+)
 @pytest.mark.parametrize("path", ["/mcp/query_tasks", "/mcp"])
 def test_without_keys_a_page_in_a_browser_is_not_let_in(open_board, header, path):
     assert refused(httpx.post(f"{open_board.url}{path}", json={}, headers=header)) == (401, "unauthorized")
@@ -137,6 +139,19 @@ def test_without_keys_a_page_in_a_browser_is_not_let_in(open_board, header, path
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b'{"title": "\\ud800"}', b"\xff", b"null", b"[" * 5000])
 def test_what_is_no_json_object_is_refused(open_board, body):
     assert refused(httpx.post(f"{open_board.url}/mcp/create_task", content=body)) == (422, "invalid_input")
+
+
+def test_a_recurring_task_at_the_end_of_the_calendar_is_made_until_there_is_no_next_time(open_board):
+    def ask(tool: str, **fields: object) -> httpx.Response:
+        return httpx.post(f"{open_board.url}/mcp/{tool}", json=fields)
+
+    task_id = ask("create_task", **WORK, agent_id="a").json()["task_id"]
+    said = {"task_id": task_id, "recurrence_type": "monthly", "next_occurrence": "9998-12-31T00:00:00Z"}
+    its_id = ask("create_recurring_task", **said).json()["recurring_task_id"]
+    assert [ask("create_recurring_instance", recurring_id=its_id).status_code for _ in range(12)] == [200] * 12
+    assert refused(ask("create_recurring_instance", recurring_id=its_id)) == (409, "conflict")
+    kept = ask("get_recurring_task", recurring_id=its_id).json()["recurring_task"]
+    assert kept["next_occurrence"].startswith("9999-12-28")
 
 
 def test_what_is_too_large_is_refused(open_board):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from essence.config import StoreSettings, TasksClient
-from essence.errors import ConfigError
+from essence.errors import ConfigError, StoreError
 from essence.store.clock import Clock
 from essence.tasks.far import leased
 from essence.tasks.far.leased import LeasedBoard
@@ -14,6 +14,9 @@ from essence.tasks.far.ledger import DurableLedger, open_ledger
 from essence.tasks.far.plain import PlainBoard
 from essence.tasks.far.wire import Wire, open_wire
 from essence.work import NewTask, Task, TaskClaim
+
+_UNREADABLE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
+"""What Python raises where JSON isn't what one took it for."""
 
 
 @asynccontextmanager
@@ -36,7 +39,8 @@ async def open_far_board(
 class FarBoard:
     """See `essence.ports.TaskBoard`. The board's list of tools, read by the first call, says what June has to add.
 
-    Besides what the role says, a method may raise ConfigError or EngineMissing: at `TASKS_URL` is no such board.
+    Besides what the role says, a method may raise ConfigError or EngineMissing: at `TASKS_URL` is no such board; or
+    StoreError: what it answers is no todorama's answer.
     """
 
     def __init__(self, wire: Wire, ledger: DurableLedger, settings: TasksClient) -> None:
@@ -44,28 +48,42 @@ class FarBoard:
         self._plain, self._leased = PlainBoard(wire, ledger, settings), LeasedBoard(wire, settings)
 
     async def create(self, task: NewTask, *, key: str) -> str:
-        return await (await self._board()).create(task, key=key)
+        async with self._board() as board:
+            return await board.create(task, key=key)
 
     async def claim(self, agent_id: str, *, lease_s: float, wait_s: float = 0.0) -> TaskClaim | None:
-        return await (await self._board()).claim(agent_id, lease_s=lease_s, wait_s=wait_s)
+        async with self._board() as board:
+            return await board.claim(agent_id, lease_s=lease_s, wait_s=wait_s)
 
     async def extend(self, claim: TaskClaim, *, lease_s: float) -> None:
-        await (await self._board()).extend(claim, lease_s=lease_s)
+        async with self._board() as board:
+            await board.extend(claim, lease_s=lease_s)
 
     async def progress(self, claim: TaskClaim, text: str) -> None:
-        await (await self._board()).progress(claim, text)
+        async with self._board() as board:
+            await board.progress(claim, text)
 
     async def complete(self, claim: TaskClaim, notes: str) -> None:
-        await (await self._board()).complete(claim, notes)
+        async with self._board() as board:
+            await board.complete(claim, notes)
 
     async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0) -> None:
-        await (await self._board()).release(claim, why, retry_s=retry_s)
+        async with self._board() as board:
+            await board.release(claim, why, retry_s=retry_s)
 
     async def fail(self, claim: TaskClaim, why: str) -> None:
-        await (await self._board()).fail(claim, why)
+        async with self._board() as board:
+            await board.fail(claim, why)
 
     async def read(self, task_id: str) -> Task:
-        return await (await self._board()).read(task_id)
+        async with self._board() as board:
+            return await board.read(task_id)
 
-    async def _board(self) -> PlainBoard | LeasedBoard:
-        return self._leased if await self._wire.tools() >= leased.TOOLS else self._plain
+    @asynccontextmanager
+    async def _board(self) -> AsyncIterator[PlainBoard | LeasedBoard]:
+        """Whichever it is. Its answers are read inside, field by field; one that can't be becomes an error here."""
+        try:
+            yield self._leased if await self._wire.tools() >= leased.TOOLS else self._plain
+        except _UNREADABLE as error:
+            what = f"The task board's answer can't be used ({error!r:.200})"
+            raise StoreError(f"{what}. Check that TASKS_URL is a todorama's, and look at its log.") from error

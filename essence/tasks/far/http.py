@@ -1,14 +1,28 @@
-"""The HTTP below both ways to a board: what is no answer is raised as June's error, and rate limits are kept to."""
+"""The HTTP below both ways to a board: what is no answer is raised as June's error, and rate limits are kept to.
+
+Of what answers nothing is taken on trust: how long it wants to be left alone, how much it sends, and how it is packed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
+from collections.abc import AsyncIterator
 
 import httpx2
 
-from essence.errors import ConfigError, InvalidInput, JuneError, NotAllowed, RateLimited, TooSlow, Unreachable
+from essence.errors import (
+    ConfigError,
+    InvalidInput,
+    JuneError,
+    NotAllowed,
+    RateLimited,
+    StoreError,
+    TooSlow,
+    Unreachable,
+)
 
 CONNECT_S = 5.0
 LONGEST_WAIT_S = 25.0
@@ -16,7 +30,10 @@ LONGEST_WAIT_S = 25.0
 _NOTIFICATION_S = 2.0
 """The SDK sends notifications one by one and everything else behind them."""
 _RESET_MAX_S = 60.0
-"""A window of todorama's limit; what a clock that differs makes of a reset time must not be waited for."""
+"""A window of todorama's limit. What a clock that differs makes of a reset time must not be waited for, nor what a
+Retry-After says that is longer: the board is asked again, and may say it again."""
+ANSWER_MAX_BYTES = 64 * 2**20
+"""10,000 tasks, the most that are asked for at once (`seeking.LIMITS`), of 6 KB each."""
 _SHARE_KEPT = 0.2
 """Of the limit, which all clients share: idle polls leave it to those who have something to do."""
 _MEND = "Check TASKS_URL and that it runs. `python -m essence todorama` starts June's own."
@@ -49,9 +66,11 @@ class Room:
     def note(self, headers: httpx2.Headers) -> None:
         """Read what the board says of its limit; many boards say nothing."""
         try:
-            limit, left = int(headers["X-RateLimit-Limit"]), int(headers["X-RateLimit-Remaining"])
+            limit, left = float(headers["X-RateLimit-Limit"]), float(headers["X-RateLimit-Remaining"])
             reset_s = float(headers["X-RateLimit-Reset"]) + 1.0 - time.time()  # told in whole seconds
         except (KeyError, ValueError):
+            return
+        if not math.isfinite(reset_s):
             return
         hold_s = min(max(reset_s, 0.0), _RESET_MAX_S) if left < limit * _SHARE_KEPT else 0.0
         self._spare_from_s = _now_s() + hold_s
@@ -69,6 +88,15 @@ def _limited(seconds: float) -> RateLimited:
     return RateLimited(f"The task board takes no requests for {seconds:.0f} s. Try again then.", retry_after_s=seconds)
 
 
+def patience_s(told: object) -> float:
+    """How long a board is left alone that asks for it in seconds; a second where it asks for no time that there is."""
+    try:
+        seconds = float(str(told))
+    except ValueError:
+        return 1.0
+    return min(max(seconds, 0.0), _RESET_MAX_S) if math.isfinite(seconds) else 1.0
+
+
 class Checked(httpx2.AsyncBaseTransport):
     """Hands on what a board answers, and raises June's errors for all else; a body that is no stream is read whole."""
 
@@ -81,9 +109,7 @@ class Checked(httpx2.AsyncBaseTransport):
         try:
             response = await self._inner.handle_async_request(request)
             response.request = request
-            streams = response.headers.get("content-type", "").startswith("text/event-stream")
-            if response.status_code >= 400 or not streams:
-                await response.aread()
+            await self._take(response, where)
         except httpx2.ConnectTimeout as error:
             raise Unreachable(f"{where} can't be reached. {_MEND}") from error
         except httpx2.TimeoutException as error:
@@ -96,10 +122,28 @@ class Checked(httpx2.AsyncBaseTransport):
             raise self._refusal(response, where)
         return response
 
+    async def _take(self, response: httpx2.Response, where: str) -> None:
+        """Read what is no stream, as it came: httpx would unpack it, and decode it by whatever codec Python has."""
+        packed = response.headers.pop("content-encoding", "identity").strip().lower() != "identity"
+        kind = response.headers.get("content-type", "").partition(";")[0]
+        response.headers["content-type"] = kind
+        failed = response.status_code >= 400
+        if packed and not failed:
+            await response.aclose()
+            raise StoreError(
+                f"{where} packs its answers, though asked not to. Turn it off there, or in the proxy before it."
+            )
+        response.stream = _Measured(response, where)
+        if failed or not kind.startswith("text/event-stream"):
+            try:
+                await response.aread()
+            finally:
+                await response.aclose()
+
     def _refusal(self, response: httpx2.Response, where: str) -> JuneError:
         status = response.status_code
         if status == 429:
-            return self._room.close(_retry_after_s(response))
+            return self._room.close(patience_s(response.headers.get("Retry-After")))  # todorama tells seconds, no date
         if status in (401, 403):
             return NotAllowed(f"{where} refuses the key of this agent. Check TASKS_KEY.")
         if status in (404, 405, 410):
@@ -112,12 +156,24 @@ class Checked(httpx2.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-def _retry_after_s(response: httpx2.Response) -> float:
-    """Whole seconds, as todorama sends it (the other form of RFC 9110, section 10.2.3, is a date)."""
-    try:
-        return max(float(response.headers["Retry-After"]), 0.0)
-    except (KeyError, ValueError):
-        return 1.0
+class _Measured(httpx2.AsyncByteStream):
+    """The body of a response, up to a limit."""
+
+    def __init__(self, response: httpx2.Response, where: str) -> None:
+        if not isinstance(response.stream, httpx2.AsyncByteStream):
+            raise TypeError("An asynchronous transport answers with asynchronous streams.")
+        self._inner, self._where = response.stream, where
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = ANSWER_MAX_BYTES
+        async for chunk in self._inner:
+            left -= len(chunk)
+            if left < 0:
+                raise StoreError(f"{self._where} answers with more than {ANSWER_MAX_BYTES} bytes. Look at its log.")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 def _detail(response: httpx2.Response) -> str:
@@ -125,7 +181,7 @@ def _detail(response: httpx2.Response) -> str:
     try:
         body = response.json()
         return "; ".join(map(str, body.get("errors") or [body.get("detail") or body.get("error") or body]))[:300]
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return response.text[:100]
 
 

@@ -85,11 +85,11 @@ def task_of(row: Row, *, context: Answer | None = None, status: TaskStatus | Non
     """A task; with its history where its context is given.
 
     Raises:
-        StoreError: A field is missing or can't be read.
+        StoreError: A field is missing or can't be read; ids are numbers.
     """
     try:
         return Task(
-            task_id=str(row["id"]),
+            task_id=str(int(row["id"])),
             title=str(row["title"]),
             instruction=_KEY_LINE.sub("", str(row["task_instruction"])),
             verification=str(row["verification_instruction"]),

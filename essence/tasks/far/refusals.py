@@ -23,9 +23,9 @@ from essence.errors import (
     TooSlow,
     by_code,
 )
-from essence.tasks.far.http import FAILED
+from essence.tasks.far.http import FAILED, patience_s
 
-_BY_CODE: dict[object, type[JuneError]] = {  # beside June's own names
+_BY_CODE: dict[str, type[JuneError]] = {  # beside June's own names
     "not_owner": Conflict,
     "stale_lease": Conflict,
     "TaskNotFoundError": NotFound,
@@ -53,7 +53,7 @@ def refusal(answer: dict[str, Any]) -> JuneError:
 
 
 def _by_code(code: object) -> type[JuneError] | None:
-    return _BY_CODE.get(code) or by_code().get(str(code))
+    return _BY_CODE.get(str(code)) or by_code().get(str(code))
 
 
 def _by_words(message: str) -> type[JuneError]:
@@ -64,7 +64,7 @@ def from_mcp(error: MCPError) -> JuneError:
     """What the SDK raised for a JSON-RPC error; to be raised `from` it. A server's traceback stays out of it."""
     if error.code == FAILED and isinstance(error.data, dict) and (kind := by_code().get(str(error.data.get("code")))):
         if issubclass(kind, RateLimited):
-            return kind(error.message, retry_after_s=float(error.data["retry_after_s"]))
+            return kind(error.message, retry_after_s=patience_s(error.data.get("retry_after_s")))
         return kind(error.message)
     message = error.message.splitlines()[0][:500] if error.message else "no reason told"
     kind = InvalidInput if error.code == INVALID_PARAMS else _by_words(message)

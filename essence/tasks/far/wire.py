@@ -32,7 +32,9 @@ async def open_wire(settings: TasksClient) -> AsyncIterator[Wire]:
         ConfigError: The URL can't be used.
     """
     url = _checked(settings.tasks_url)
-    headers = {"User-Agent": f"june/{__version__}"} | ({"X-API-Key": settings.tasks_key} if settings.tasks_key else {})
+    headers = {"User-Agent": f"june/{__version__}", "Accept-Encoding": "identity"}
+    if settings.tasks_key:
+        headers["X-API-Key"] = settings.tasks_key
     timeout = httpx2.Timeout(settings.tasks_deadline_s + LONGEST_WAIT_S, connect=CONNECT_S)
     room = Room()
     checked = Checked(httpx2.AsyncHTTPTransport(), room)
@@ -128,7 +130,7 @@ def _text(result: CallToolResult) -> str:
 def _answer(text: str) -> Answer:
     try:
         answer = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"The task board's answer can't be read: {text:.200}") from error
     if isinstance(answer, list):
         return {"result": answer}

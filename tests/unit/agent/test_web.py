@@ -1,12 +1,14 @@
 """Pages of the public web, and nothing that is nearer."""
 
 import asyncio
+import gzip
+import tracemalloc
 from contextlib import asynccontextmanager
 
 import pytest
 
-from essence.agent.tools.web import PAGE_MAX_BYTES, Page, Reader, is_public, readable
-from essence.errors import InvalidInput, NotAllowed, TooSlow, Unreachable
+from essence.agent.tools.web import HTML_MAX_CHARS, HTML_MAX_TAGS, PAGE_MAX_BYTES, Page, Reader, is_public, readable
+from essence.errors import InvalidInput, JuneError, NotAllowed, TooSlow, Unreachable
 
 HTML = """<html><head><title>Tea</title></head><body><nav>Home About</nav><article><h1>Tea</h1>
 <p>Tea is a drink that is made by pouring hot water over leaves of the tea plant, which grows in Asia.</p>
@@ -43,13 +45,41 @@ HTML = """<html><head><title>Tea</title></head><body><nav>Home About</nav><artic
         "64:ff9b::a9fe:a9fe",
         "2002:7f00:1::",
         "2002:c0a8:101::",
+        "168.63.129.16",
+        "192.0.0.8",
+        "192.0.0.192",
+        "192.88.99.1",
+        "::ffff:168.63.129.16",
+        "64:ff9b::a83f:8110",
+        "2002:a83f:8110::",
+        "::ffff:0:7f00:1",
+        "64:ff9b:1::7f00:1",
+        "64:ff9b:1::808:808",
+        "100::1",
+        "100:0:0:1::1",
+        "2001::1",
+        "2001:20::1",
+        "3fff::1",
+        "5f00::1",
+        "fec0::1",
     ],
 )
 def test_an_address_that_is_not_reachable_from_everywhere_is_refused(address):
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "8.8.8.8",
+        "168.63.129.17",
+        "2606:4700:4700::1111",
+        "2a00::1",
+        "::ffff:8.8.8.8",
+        "64:ff9b::808:808",
+        "2002:808:808::",
+    ],
+)
 def test_an_address_of_the_public_web_is_not(address):
     assert is_public(address)
 
@@ -134,7 +164,7 @@ async def test_a_name_of_which_any_address_is_private_is_refused(address):
 async def test_a_redirect_is_judged_like_the_first_address():
     leads = page("", status="302 Found", more="Location: http://router.lan/admin\r\n")
     async with site(leads) as (port, heads):
-        with pytest.raises(NotAllowed, match=r"router\.lan"):
+        with pytest.raises(NotAllowed, match=r"leads to is not on the public web"):
             await reader(router_lan="192.168.1.1").fetch(f"http://example.com:{port}/")
     assert len(heads) == 1
 
@@ -177,13 +207,132 @@ async def test_this_machine_and_the_cloud_s_own_services_are_refused(url):
 
 
 async def test_a_page_that_is_too_large_is_left_even_where_it_is_packed():
-    import gzip
-
-    packed = gzip.compress(b"x" * (PAGE_MAX_BYTES + 1))
-    for answer in (page("x" * (PAGE_MAX_BYTES + 1)), page(packed, more="Content-Encoding: gzip\r\n")):
+    small = gzip.compress(b"x" * (PAGE_MAX_BYTES + 1))
+    for answer in (page("x" * (PAGE_MAX_BYTES + 1)), page(small, more="Content-Encoding: gzip\r\n")):
         async with site(answer) as (port, _):
             with pytest.raises(InvalidInput, match="larger"):
                 await reader().fetch(f"http://example.com:{port}/")
+
+
+def packed(times: int) -> bytes:
+    data = b"Here is a page."
+    for _ in range(times):
+        data = gzip.compress(data)
+    return data
+
+
+@pytest.mark.parametrize(("coding", "times"), [("identity", 0), ("gzip", 1), ("X-GZIP", 1)])
+async def test_a_page_may_be_packed_once(coding, times):
+    async with site(page(packed(times), "text/plain", more=f"Content-Encoding: {coding}\r\n")) as (port, heads):
+        assert (await reader().fetch(f"http://example.com:{port}/")).text == "Here is a page."
+    assert "accept-encoding: gzip\r\n" in heads[0].lower()
+
+
+@pytest.mark.parametrize("coding", ["gzip, gzip", "gzip\r\nContent-Encoding: gzip", "deflate", "br", "zstd", "x"])
+async def test_a_page_that_is_packed_again_or_in_another_way_is_refused_unread(coding):
+    async with site(page(packed(2), "text/plain", more=f"Content-Encoding: {coding}\r\n")) as (port, _):
+        with pytest.raises(InvalidInput, match="packed"):
+            await reader().fetch(f"http://example.com:{port}/")
+
+
+async def test_what_only_says_that_it_is_packed_can_t_be_read():
+    async with site(page("Here is a page.", "text/plain", more="Content-Encoding: gzip\r\n")) as (port, _):
+        with pytest.raises(Unreachable):
+            await reader().fetch(f"http://example.com:{port}/")
+
+
+async def test_no_more_is_unpacked_than_a_page_may_have():
+    bomb = gzip.compress(bytes(64 * PAGE_MAX_BYTES))
+    async with site(page(bomb, "text/plain", more="Content-Encoding: gzip\r\n")) as (port, _):
+        tracemalloc.start()
+        try:
+            with pytest.raises(InvalidInput, match="larger"):
+                await reader().fetch(f"http://example.com:{port}/")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak < 8 * PAGE_MAX_BYTES
+
+
+@pytest.mark.parametrize(
+    ("charset", "data", "text"),
+    [
+        ("iso-8859-1", b"caf\xe9", "café"),
+        ("windows-1251", b"\xf7\xe0\xe9", "чай"),
+        ("Shift_JIS", b"\x92\x83", "茶"),
+        ("utf-16", "茶".encode("utf-16"), "茶"),
+        ("no-such-charset", "茶".encode(), "茶"),
+        ("", "茶".encode(), "茶"),
+        ("utf-8", b"caf\xe9", "caf\ufffd"),
+    ],
+)
+async def test_a_page_is_read_in_its_charset(charset, data, text):
+    async with site(page(data, f"text/plain; charset={charset}")) as (port, _):
+        assert (await reader().fetch(f"http://example.com:{port}/")).text == text
+
+
+@pytest.mark.parametrize(
+    "charset", ["hex", "zlib_codec", "rot13", "base64", "undefined", "idna", "punycode", "unicode_escape", "utf-7"]
+)
+async def test_a_codec_that_is_no_charset_of_pages_is_refused(charset):
+    async with site(page("-" + "a" * 100, f"text/html; charset={charset}")) as (port, _):
+        with pytest.raises(InvalidInput, match="charset"):
+            await reader().fetch(f"http://example.com:{port}/")
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[", "http://[::ffff:zz]/", "http://a.b:99999/", "http://xn--zzzzzzzz99999/"]
+)
+async def test_a_redirect_to_what_is_no_address_is_told(location):
+    async with site(page("", status="302 Found", more=f"Location: {location}\r\n")) as (port, _):
+        with pytest.raises((InvalidInput, Unreachable)):
+            await Reader(by_any_name, lambda _: True, ports=None).fetch(f"http://example.com:{port}/")
+
+
+async def by_any_name(host: str, port: int) -> list[str]:
+    """Refuses what the system's resolver refuses."""
+    host.encode("idna")
+    return ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page("", status="404 INJECTED"),
+        page("", "image/INJECTED"),
+        page("", "INJECTED"),
+        page("", "text/html; charset=hex_INJECTED", more="Content-Encoding: INJECTED\r\n"),
+        page("", status="302 Found", more="Location: http://INJECTED.lan/INJECTED\r\n"),
+        page("", status="302 Found", more="Location: INJECTED://x\r\n"),
+        page("", status="302 Found", more="Location: http://[INJECTED\r\n"),
+        page("", status="302 Found", more="Location: http://INJECTED:99999/\r\n"),
+        page("", status="302 Found", more="Location: http://\u0085INJECTED/\r\n"),
+        page("", status="302 Found", more="Location: /?INJECTED\r\n"),
+        page("", status="302 Found", more="INJECTED\r\n"),
+    ],
+)
+async def test_nothing_that_a_server_chose_is_in_an_error(answer):
+    asker = reader(injected_lan="192.168.1.1")
+    async with site(answer) as (port, _):
+        with pytest.raises(JuneError) as caught:
+            await asker.fetch(f"http://example.com:{port}/")
+    assert "injected" not in str(caught.value).lower()
+
+
+@pytest.mark.parametrize("filler", ["word " * (HTML_MAX_CHARS // 5), "a<b>b</b>" * (HTML_MAX_TAGS // 2)])
+def test_only_the_beginning_of_a_page_is_looked_at_since_extraction_can_t_be_stopped(filler, monkeypatch):
+    seen = []
+    monkeypatch.setattr("trafilatura.extract", lambda html, **_: seen.append(html))
+    monkeypatch.setattr("trafilatura.extract_metadata", seen.append)
+    readable(Page("http://x/", "text/html", f"<p>first{filler}last</p>"))
+    assert len(seen) == 2
+    assert all("first" in html and "last" not in html for html in seen)
+    assert all(len(html) <= HTML_MAX_CHARS and html.count("<") <= HTML_MAX_TAGS for html in seen)
+
+
+def test_a_page_of_ordinary_length_is_looked_at_whole():
+    html = "<html><body><article>" + "<p>Tea is a drink.</p>" * 100 + "<p>The end.</p></article></body></html>"
+    assert readable(Page("http://x/", "text/html", html)).endswith("The end.")
 
 
 async def test_what_is_no_text_an_error_and_silence_are_told():
@@ -191,7 +340,7 @@ async def test_what_is_no_text_an_error_and_silence_are_told():
         await asyncio.Event().wait()
 
     async with site(page(b"\x89PNG", "image/png")) as (port, _):
-        with pytest.raises(InvalidInput, match="image/png"):
+        with pytest.raises(InvalidInput, match="is an image"):
             await reader().fetch(f"http://example.com:{port}/")
     async with site(page("", status="404 Not Found")) as (port, _):
         with pytest.raises(Unreachable, match="404"):

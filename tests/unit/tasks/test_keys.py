@@ -47,6 +47,11 @@ def test_on_this_machine_none_is_needed(host):
         ("127.0.0.1:8004", "null", False),
         ("localhost.evil.example", "", False),
         ("", "", False),
+        ("[", "", False),
+        ("[::1", "", False),
+        ("[::ffff:zz]", "", False),
+        ("127.0.0.1", "http://[", False),
+        ("127.0.0.1", "http://\u2100", False),
     ],
 )
 def test_only_this_machine_s_own_programs_speak_without_a_key(host, origin, local):

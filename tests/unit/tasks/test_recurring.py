@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essence.tasks.recurring import following
+from essence.tasks.refusals import Refusal
 
 
 def at(year, month, day):
@@ -42,3 +43,10 @@ def test_the_next_time_is_later_by_at_most_two_months_at_the_same_time_of_day(ki
     assert then.time() == after.time()
     if kind == "weekly" and day_of_week is not None:
         assert then.weekday() == day_of_week
+
+
+@pytest.mark.parametrize("kind", ["daily", "weekly", "monthly"])
+def test_after_the_last_day_of_the_calendar_there_is_no_next_time(kind):
+    with pytest.raises(Refusal, match=r"9999.*next_occurrence") as caught:
+        following(kind, at(9999, 12, 31), None, None)
+    assert (caught.value.code, caught.value.field) == ("conflict", "recurring_id")

@@ -68,8 +68,8 @@ def _key(settings: MessageApiClient) -> str:
     except OSError as error:
         raise ConfigError(
             f"There is no key for the Message API: MESSAGE_API_KEY is empty, and {settings.message_api_key_file} can't "
-            f"be read ({error.strerror}). On the same machine start `python -m essence message-api` once; for another "
-            "one make a key there: python -m essence message-api-key add NAME"
+            f"be read ({error.strerror}). Start `python -m essence message-api` once on this machine, or set "
+            "MESSAGE_API_KEY to the same secret in its settings and in these."
         ) from error
 
 

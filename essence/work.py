@@ -35,6 +35,14 @@ NO_MESSAGE = "june:"
 
 ANSWER = "answer"
 """Name of the recorded step that holds a task's answer: from then on it is only brought to its owner."""
+CLAIMED = "claimed"
+"""Name of the recorded step by which it is known since when an agent is at work on a message."""
+BEGUN = "begun:"
+"""Begins the name of the step that is recorded before a tool is used, once the owner has allowed it."""
+DELIVERED = "delivered"
+"""Name of the recorded step that holds the receipts of a task's answer."""
+FAILED = "failed"
+"""Name of the last step of a task that failed."""
 STOPPED = "stopped"
 """Name of the recorded step by which an owner's `/stop` reaches whoever works on their message."""
 
@@ -228,6 +236,15 @@ class Cost:
             self.tool_runs + other.tool_runs,
             self.seconds + other.seconds,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """When a step of the work on a task was recorded, and what it took."""
+
+    name: str
+    at: datetime
+    cost: Cost
 
 
 Choice = Literal["do", "fix", "cancel"]

@@ -18,7 +18,7 @@ from essence.agent.tools.tool import AnyTool, Call
 from essence.dialogue import ToolCall, ToolSpec
 from essence.errors import Conflict, InvalidInput, JuneError
 from essence.ports import Journal
-from essence.work import Choice, Cost
+from essence.work import BEGUN, Choice, Cost
 
 _RESULT_CHARS = 6000
 """Longest result that a model is shown."""
@@ -86,7 +86,7 @@ class Toolbox:
         if (done := recorded.get(f"done:{step}")) is not None:
             result = Result(**json.loads(done))
         else:
-            result = await self._fresh(call, step, begun=f"begun:{step}" in recorded)
+            result = await self._fresh(call, step, begun=f"{BEGUN}{step}" in recorded)
             # What was done is written down, even where the agent is stopped in this moment.
             cost = Cost(tool_runs=1, seconds=result.spent_s)
             await asyncio.shield(self._record(f"done:{step}", json.dumps(asdict(result)), cost))
@@ -106,7 +106,7 @@ class Toolbox:
             return Result(call.name, call.arguments, _BROKEN_OFF, ok=False)
         if (denial := await self._denial(tool, call, step)) is not None:
             return Result(call.name, call.arguments, f"Not done: {denial}", ok=False)
-        await self._record(f"begun:{step}", call.name, Cost())
+        await self._record(f"{BEGUN}{step}", call.name, Cost())
         return await self._run(tool, Call(self._job, f"{self._job.key}:{step}"), arguments, call.arguments)
 
     async def _denial(self, tool: AnyTool, call: ToolCall, step: str) -> str | None:

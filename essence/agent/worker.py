@@ -38,7 +38,7 @@ from essence.agent.watched import watched
 from essence.dialogue import Turn
 from essence.errors import Conflict, InvalidInput, JuneError, NotAllowed, NotFound
 from essence.ports import LanguageModel, Store, TaskBoard
-from essence.work import ANSWER, STOPPED, Memory, TaskClaim
+from essence.work import ANSWER, CLAIMED, DELIVERED, FAILED, STOPPED, Memory, TaskClaim
 
 STOP_EVERY_S = 1.0
 """How often a worker looks whether its owner has stopped it."""
@@ -56,8 +56,6 @@ _NOT_TAKEN = (
     "This June has taken no such message, and nobody else can speak in a person's name. Chat services, agent and "
     "create-user-interaction-task must have one STORE_URL."
 )
-FAILED = "failed"
-"""Name of the last step of a task that failed."""
 KNOWN_MAX = 5
 """Memories that a model is shown unasked."""
 
@@ -198,6 +196,8 @@ class Worker:
         while FAILED in recorded:
             job = replace(job, round=job.round + 1)
             recorded = dict(await self._house.store.journal.steps(job.key))
+        if job.request is not None and CLAIMED not in recorded:
+            await self._record(job, CLAIMED, "")
         if (answer := recorded.get(ANSWER)) is None:
             try:
                 async with watched(self._listen_for_stop(job)):
@@ -206,7 +206,7 @@ class Worker:
                 await self._fail(job, "Its owner stopped it.")
                 return
             await self._record(job, ANSWER, answer)
-        await self._conclude(job, json.loads(answer), delivered="delivered" in recorded)
+        await self._conclude(job, json.loads(answer), delivered=DELIVERED in recorded)
 
     async def _answer(self, job: Job, recorded: dict[str, str]) -> str:
         """The answer as it is recorded: JSON of its text, its form, and of whether the task succeeded."""
@@ -295,7 +295,7 @@ class Worker:
             except (NotAllowed, NotFound, InvalidInput) as error:
                 await self._fail(job, f"The answer can't be delivered: {error}")
                 return
-            await self._record(job, "delivered", json.dumps([receipt.message_id for receipt in receipts]))
+            await self._record(job, DELIVERED, json.dumps([receipt.message_id for receipt in receipts]))
         if failed:
             await self._fail(job, text)
         else:

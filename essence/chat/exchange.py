@@ -130,8 +130,13 @@ class Exchange:
 
     def _as_record(self) -> str:
         """What the next message of this conversation needs, and `/why` tells."""
-        timings = self._stopwatch.timings.as_record()
-        return json.dumps({"timings": timings, "language": self._hearing.languages.as_record()})
+        kept: dict[str, Any] = {
+            "timings": self._stopwatch.timings.as_record(),
+            "language": self._hearing.languages.as_record(),
+        }
+        if self._outcome == "delegated":
+            kept["agent"] = {"key": self._message.key, "arrived_at": self._claim.received_at.isoformat()}
+        return json.dumps(kept)
 
     async def _take_back(self) -> None:
         outbox = self._house.store.outbox

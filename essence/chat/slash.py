@@ -6,9 +6,11 @@ import difflib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import cast, get_args
 
 from essence.chat.access import Standing
+from essence.chat.agent_timings import HandedOver, why
 from essence.chat.dispatcher import Dispatcher
 from essence.chat.language import AUTO, did_you_mean, language_code, language_name
 from essence.chat.timings import Timings
@@ -166,7 +168,11 @@ async def _why(desk: Desk, order: Order) -> str:
     record = await desk.store.inbox.record(order.message.address)
     if not record:
         return "I have answered nothing here yet."
-    timings = Timings(**json.loads(record)["timings"])
+    kept = json.loads(record)
+    timings = Timings(**kept["timings"])
+    if (agent := kept.get("agent")) is not None:
+        message = HandedOver(agent["key"], datetime.fromisoformat(agent["arrived_at"]), timings)
+        return why(message, await desk.store.journal.timed(message.key), datetime.now(UTC))
     steps = "\n".join(f"- {step.name} ({step.meaning}): {step.seconds:.2f} s" for step in timings.milestones())
     slowest = timings.slowest()
     return (

@@ -10,11 +10,12 @@ import tempfile
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.markup import escape
 
+from essence.agent.watched import watched
 from essence.commands import terminal
 from essence.commands.terminal import out
 from essence.errors import InvalidInput, JuneError
@@ -66,7 +67,7 @@ def fake_discord(
 
 async def _talk(port: int, name: str) -> None:
     # Here rather than above: `--help` needs none of it.
-    from essence.fakes.discord import DiscordServer
+    from essence.fakes.discord import Deed, DiscordServer
 
     try:
         server = DiscordServer(port, keep=_KEEP)
@@ -77,8 +78,10 @@ async def _talk(port: int, name: str) -> None:
         screen = Screen(discord, person)
         out.print(_environment(discord, person), markup=False, soft_wrap=True)
         out.print(_HELP, markup=False)
-        discord.watch(screen.show)
-        await screen.obey(_lines())
+        deeds = asyncio.Queue[Deed]()
+        discord.watch(deeds.put_nowait)
+        async with watched(screen.watch(deeds)):
+            await screen.obey(_lines())
 
 
 def _environment(discord: DiscordServer, person: Person) -> str:
@@ -167,6 +170,15 @@ class Screen:
         except (JuneError, Refused, OSError, ValueError) as error:  # a slip of the person's, told and forgotten
             out.print(f"[red]{type(error).__name__}:[/red] ", end="")
             out.print(str(error), markup=False)
+
+    async def watch(self, deeds: asyncio.Queue[Deed]) -> NoReturn:
+        """Print what the bot does, as it does it.
+
+        Raises:
+            OSError: What it sent can't be saved.
+        """
+        while True:
+            self.show(await deeds.get())
 
     def show(self, deed: Deed) -> None:
         """Print what the bot did."""

@@ -8,10 +8,11 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from essence.agent.watched import watched
 from essence.commands import terminal
 from essence.commands.terminal import out
 from essence.errors import InvalidInput
@@ -43,6 +44,7 @@ def fake_telegram(
 ) -> None:
     """Play Telegram for one bot on this machine, and talk to it here."""
     folder = folder or Path(tempfile.mkdtemp(prefix="fake-telegram-"))
+    folder.mkdir(parents=True, exist_ok=True)
     asyncio.run(_serve(port, name, folder))
 
 
@@ -59,11 +61,8 @@ async def _serve(port: int, name: str, folder: Path) -> None:
         out.print(_environment(telegram, user), markup=False, soft_wrap=True)
         out.print(HELP, markup=False)
         window = Window(telegram, user, folder)
-        watcher = asyncio.create_task(window.watch())
-        try:
+        async with watched(window.watch()):
             await window.listen()
-        finally:
-            watcher.cancel()
 
 
 def _environment(telegram: TelegramServer, user: User) -> str:
@@ -131,8 +130,12 @@ class Window:
         message = [answer for answer in self._place.answers if answer.buttons][-1]
         await self._user.presses(message, number)
 
-    async def watch(self) -> None:
-        """Print what the bot says, as it says it."""
+    async def watch(self) -> NoReturn:
+        """Print what the bot says, as it says it.
+
+        Raises:
+            OSError: What it sent can't be saved.
+        """
         while True:
             await self._place.until(self._show_news, timeout_s=float("inf"))
 

@@ -119,18 +119,22 @@ def done(
     task_id: Annotated[int, typer.Argument(min=1, help="As `list` shows it.")],
     notes: Annotated[str, typer.Option("--notes", help="What came of it.")] = "",
 ) -> None:
-    """Say that you did a task yourself."""
-    completed = {"complete_task": {"task_id": task_id, "notes": terminal.typed(notes)}}
+    """Say that you did a task yourself, even one that is dead or cancelled."""
+    one = {"task_id": task_id}
+    completed = {"complete_task": one | {"notes": terminal.typed(notes)}}
     try:
-        _ask("reserve_task", {"task_id": task_id}, completed)
+        _ask("reserve_task", one, completed)
     except Conflict as error:
-        task = _ask("get_task_context", {"task_id": task_id})["task"]
-        if task["task_status"] != "in_progress":
+        task = _ask("get_task_context", one)["task"]
+        if task["task_status"] in ("dead", "cancelled"):  # in one transaction: no agent gets it meanwhile
+            _ask("retry_task", one, {"reserve_task": one} | completed)
+        elif task["task_status"] == "in_progress":
+            raise Conflict(
+                f"Task {task_id} is being worked on by {task['assigned_agent']}. Wait until that ends, or take it away "
+                f"with: python -m essence tasks cancel {task_id}"
+            ) from error
+        else:
             raise
-        raise Conflict(
-            f"Task {task_id} is being worked on by {task['assigned_agent']}. Wait until that ends, or take it away "
-            f"with: python -m essence tasks cancel {task_id}"
-        ) from error
     _say(f"Task {task_id} is done.")
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from essence.dialogue import Platform
-from essence.work import Approval, Choice, Cost, Memory, NewTask, Reminder, Task, TaskClaim
+from essence.work import Approval, Choice, Cost, Memory, NewTask, Reminder, Step, Task, TaskClaim
 
 _FREE = Cost()
 
@@ -105,6 +105,10 @@ class Journal(Protocol):
 
     async def steps(self, task_key: str) -> Mapping[str, str]:
         """The task's steps by name, in the order in which they were recorded."""
+        ...
+
+    async def timed(self, task_key: str) -> tuple[Step, ...]:
+        """The task's steps with their times, in the order in which they were recorded."""
         ...
 
     async def spent(self, since: datetime) -> Cost:

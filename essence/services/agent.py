@@ -52,17 +52,24 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m essence agent")
     how_long = parser.add_mutually_exclusive_group()
     how_long.add_argument("--once", action="store_true")  # what they mean is told in `essence.__main__`
-    how_long.add_argument("--iterations", type=int, metavar="N")
+    how_long.add_argument("--iterations", type=_count, metavar="N")
     options = parser.parse_args(arguments)
     try:
         settings = config.read(AgentService)
         lifecycle.observe_process("agent", settings)
         iterations = settings.agent_iterations if options.iterations is None else options.iterations
-        asyncio.run(_serve(settings, once=options.once, iterations=max(0, iterations)))
+        asyncio.run(_serve(settings, once=options.once, iterations=iterations))
     except JuneError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _count(word: str) -> int:
+    """Of tasks, as the command line says it."""
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word} is no number of tasks. Write 1 or more, or leave it out for no end.")
+    return int(word)
 
 
 async def _serve(settings: AgentService, *, once: bool, iterations: int) -> None:

@@ -13,9 +13,10 @@ from essence.store.clock import Clock
 from essence.store.database import Database
 from essence.store.records import storable
 from essence.store.tables import INSERTS
-from essence.work import Cost
+from essence.work import Cost, Step
 
 FREE = Cost()
+_COSTS = (steps.c.calls, steps.c.tokens, steps.c.tool_runs, steps.c.seconds)
 
 
 class DurableJournal:
@@ -39,9 +40,14 @@ class DurableJournal:
         rows = await self._database.run(lambda connection: connection.execute(query).all())
         return {row.step: row.text for row in rows}
 
+    async def timed(self, task_key: str) -> tuple[Step, ...]:
+        columns = (steps.c.step, steps.c.at, *_COSTS)
+        query = select(*columns).where(steps.c.task == task_key).order_by(steps.c.id)
+        rows = await self._database.run(lambda connection: connection.execute(query).all())
+        return tuple(Step(name, at, Cost(*cost)) for name, at, *cost in rows)
+
     async def spent(self, since: datetime) -> Cost:
-        columns = (steps.c.calls, steps.c.tokens, steps.c.tool_runs, steps.c.seconds)
-        sums = select(*(func.coalesce(func.sum(column), 0) for column in columns)).where(steps.c.at >= since)
+        sums = select(*(func.coalesce(func.sum(column), 0) for column in _COSTS)).where(steps.c.at >= since)
         calls, tokens, tool_runs, seconds = await self._database.run(lambda connection: connection.execute(sums).one())
         return Cost(int(calls), int(tokens), int(tool_runs), float(seconds))
 

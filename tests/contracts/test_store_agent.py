@@ -9,7 +9,7 @@ import pytest
 from essence.dialogue import Address
 from essence.errors import NotAllowed, NotFound
 from essence.store import open_store
-from essence.work import Approval, Cost, Reminder
+from essence.work import Approval, Cost, Reminder, Step
 from tests.store_cases import HERE, SETTINGS, START
 
 SOON = START + timedelta(minutes=10)
@@ -37,6 +37,15 @@ async def test_what_was_spent_is_known_of_all_tasks_since_a_time(store, clock):
     await store.journal.record("u", "a", "", person="", cost=Cost(2, 5, 1, 0.25))
     assert await store.journal.spent(START) == Cost(3, 15, 3, 0.75)
     assert await store.journal.spent(START + timedelta(minutes=1)) == Cost(2, 5, 1, 0.25)
+
+
+async def test_it_is_known_when_each_step_was_recorded_and_what_it_took(store, clock):
+    await store.journal.record("t", "b", "1", person="")
+    clock.pass_s(1.5)
+    await store.journal.record("t", "a", "2", person="", cost=Cost(1, 10, 2, 0.5))
+    later = START + timedelta(seconds=1.5)
+    assert await store.journal.timed("t") == (Step("b", START, Cost()), Step("a", later, Cost(1, 10, 2, 0.5)))
+    assert await store.journal.timed("u") == ()
 
 
 async def test_steps_are_forgotten_by_the_beginning_of_their_name(store):

@@ -100,6 +100,48 @@ async def test_a_no_is_a_no_and_nobody_else_has_a_say(telegram, ann, url, launch
     assert launched == []
 
 
+async def test_why_tells_what_the_agent_s_work_took_and_what_was_slow(telegram, ann, url, launched):
+    async with agent(telegram, ann, url, launched, call("launch", target="Mars"), "It is launched."):
+        await ann.says("Launch it")
+        question = await ann.receives()
+        await ann.says("/why")
+        told = await ann.receives()
+        assert told.text.startswith("My agent is still at work on your last message here. So far, ")
+        assert "replies of the language model: 1" in told.text
+        await asyncio.sleep(0.1)
+        await ann.presses(question, "Do it")
+        await ann.chat.until(lambda: any(said.text == "It is launched." for said in ann.chat.answers))
+        told = await why_when(ann, "My agent's answer here took ")
+        assert "replies of the language model: 2" in told
+        assert "uses of tools: 1" in told
+        assert "your yes (" in told
+        assert "Longest: " in told
+        assert "first token" not in told
+
+
+async def why_when(ann: User, state: str) -> str:
+    """What /why says once it begins so: what the person has, the agent may not know yet."""
+    await ann.says("/why")
+    async with asyncio.timeout(10):
+        while not (told := (await ann.receives()).text).startswith(state):
+            await ann.says("/why")
+    return told
+
+
+async def test_why_tells_that_no_agent_has_begun(telegram, ann, url):
+    async with open_board("memory://", SETTINGS) as board, june(telegram, url, ann, open_board=at(board)):
+        await ann.says("Launch it")
+        told = await why_when(ann, "No agent has begun with your last message here yet. So far, ")
+    assert "Longest: " in told
+
+
+async def test_why_tells_of_what_june_answered_herself_as_before(telegram, ann, url):
+    async with june(telegram, url, ann):
+        await ann.says("hello")
+        await ann.receives()
+        assert "Longest at work" in await why_when(ann, "My last answer here took ")
+
+
 async def test_the_question_is_shown_once_to_the_model(telegram, ann, url, launched):
     async with agent(telegram, ann, url, launched, "Paris.") as model:
         await ann.says("What is the capital of France?")

@@ -84,8 +84,8 @@ async def test_whatever_step_the_agent_is_killed_at_the_owner_gets_one_answer(he
     assert len(await here.store.memories.all("telegram", "1")) == 1
     assert len(here.rung) <= 1
     assert (await here.task_of("1")).status == "complete"
-    taken, *recorded = await journal.steps("telegram:7:10")
-    assert taken.startswith("taken:")
+    taken, claimed, *recorded = await journal.steps("telegram:7:10")
+    assert (taken.partition(":")[0], claimed) == ("taken", "claimed")
     assert recorded == list(STEPS)
     lost = step.startswith("reply") and not after
     assert len(calls) == (4 if lost else 3)

@@ -10,6 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+import pytest
+
+from essence.config import MessageApiClient
+from essence.errors import ConfigError
+from essence.message_client import open_message_api
 
 READY_S = 60
 
@@ -43,6 +48,14 @@ async def ready(started: asyncio.subprocess.Process) -> int:
             if event["event"] == "ready":
                 return port
     raise AssertionError("it ended before it was ready")
+
+
+async def test_a_client_without_a_key_is_told_of_the_one_that_may_ask_by_buttons(tmp_path):
+    settings = MessageApiClient(_env_file=None, message_api_key_file=tmp_path / "none.key", message_api_key="")
+    with pytest.raises(ConfigError, match="set MESSAGE_API_KEY to the same secret") as told:
+        async with open_message_api(settings):
+            pass
+    assert "message-api-key add" not in str(told.value)
 
 
 async def test_nothing_else_is_needed_to_start_and_sigterm_ends_it_with_0(tmp_path):

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -137,6 +138,31 @@ def test_the_command_prints_what_june_is_started_with_and_ends_with_its_input():
     assert settings.discord_gateway_url.startswith("ws://127.0.0.1:")
     assert settings.discord_owner_users.isdecimal()
     assert settings.discord_token
+
+
+async def test_what_can_t_be_saved_ends_the_window_with_its_reason(tmp_path):
+    command, pipe = [sys.executable, "-m", "essence", "fake-discord", "--port", "0"], asyncio.subprocess.PIPE
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+    printed = {}
+    while "DISCORD_OWNER_USERS" not in printed:
+        name, _, value = (await process.stdout.readline()).decode().strip().removeprefix("export ").partition("=")
+        printed[name] = value
+    (folder,) = tmp_path.glob("june-fake-discord-*")
+    folder.rmdir()
+    headers, api = {"Authorization": f"Bot {printed['DISCORD_TOKEN']}"}, printed["DISCORD_API_URL"]
+    async with aiohttp.ClientSession(headers=headers) as session:
+        asked = {"recipient_id": printed["DISCORD_OWNER_USERS"]}
+        async with session.post(f"{api}/users/@me/channels", json=asked) as answer:
+            channel_id = (await answer.json())["id"]
+        with aiohttp.MultipartWriter("form-data") as form:
+            form.append(b"abc").set_content_disposition("form-data", name="files[0]", filename="a.txt")
+            async with session.post(f"{api}/channels/{channel_id}/messages", data=form) as answer:
+                assert answer.status == 200
+    async with asyncio.timeout(30):
+        told = (await process.stderr.read()).decode()
+        assert await process.wait() == 1
+    assert f"No such file or directory: {folder}" in told
 
 
 def test_a_port_that_is_taken_is_told_with_what_to_do(capsys):

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 from telegram import Bot
@@ -20,12 +21,19 @@ async def line_with(output: asyncio.StreamReader, words: str) -> str:
                 return line.strip()
 
 
-async def test_a_person_talks_to_a_bot_in_the_terminal(tmp_path):
-    ogg = encode_voice([Pcm(bytes(48_000), 48_000)]).data
-    (tmp_path / "in.ogg").write_bytes(ogg)
-    command = [sys.executable, "-m", "essence", "fake-telegram", "--port", "0", "--folder", str(tmp_path)]
+OGG = encode_voice([Pcm(bytes(48_000), 48_000)]).data
+
+
+async def started(folder: Path) -> asyncio.subprocess.Process:
+    command = [sys.executable, "-m", "essence", "fake-telegram", "--port", "0", "--folder", str(folder)]
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    return await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+async def test_a_person_talks_to_a_bot_in_the_terminal(tmp_path):
+    ogg, folder = OGG, tmp_path / "not" / "there yet"
+    (tmp_path / "in.ogg").write_bytes(ogg)
+    process = await started(folder)
     token = (await line_with(process.stdout, "TELEGRAM_TOKEN=")).partition("=")[2]
     url = (await line_with(process.stdout, "TELEGRAM_API_URL=")).partition("=")[2]
     async with Bot(token, base_url=f"{url}/bot", base_file_url=f"{url}/file/bot") as bot:
@@ -38,10 +46,24 @@ async def test_a_person_talks_to_a_bot_in_the_terminal(tmp_path):
         sent = await bot.send_voice(text.message.chat.id, ogg, caption="spoken", filename="a.ogg")
         assert await line_with(process.stdout, "June:") == "June: spoken"
         await line_with(process.stdout, "voice message:")
-        assert (tmp_path / f"{sent.message_id}-a.ogg").read_bytes() == ogg
+        assert (folder / f"{sent.message_id}-a.ogg").read_bytes() == ogg
     process.stdin.write(b":quit\n")
     await process.communicate()
     assert process.returncode == 0
+
+
+async def test_what_can_t_be_saved_ends_the_window_with_its_reason(tmp_path):
+    process = await started(tmp_path / "folder")
+    token = (await line_with(process.stdout, "TELEGRAM_TOKEN=")).partition("=")[2]
+    url = (await line_with(process.stdout, "TELEGRAM_API_URL=")).partition("=")[2]
+    person = (await line_with(process.stdout, "TELEGRAM_OWNER_USERS=")).partition("=")[2]
+    (tmp_path / "folder").rmdir()
+    async with Bot(token, base_url=f"{url}/bot", base_file_url=f"{url}/file/bot") as bot:
+        sent = await bot.send_voice(int(person), OGG, filename="a.ogg")
+    async with asyncio.timeout(30):
+        told = await process.stderr.read()
+        assert await process.wait() == 1
+    assert f"No such file or directory: {tmp_path}/folder/{sent.message_id}-a.ogg" in told.decode()
 
 
 async def two_updates(bot: Bot):

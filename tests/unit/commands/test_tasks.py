@@ -122,9 +122,25 @@ def test_what_an_agent_is_at_can_t_be_done_meanwhile(capsys, board_file):
 
 def test_what_is_done_already_is_told_as_the_board_tells_it(capsys):
     said(capsys, "add", "Paint")
-    said(capsys, "cancel", "1")
+    said(capsys, "done", "1")
     assert tasks.main(["done", "1"]) == 1
-    assert "it is cancelled" in capsys.readouterr().err
+    assert "your own work" in capsys.readouterr().err
+
+
+def test_a_person_may_have_done_what_agents_failed_at(capsys, board_file):
+    said(capsys, "add", "Paint")
+    failed_for_good(board_file, "no paint")
+    assert "Task 1 is done." in said(capsys, "done", "1", "--notes", "blue")
+    shown = said(capsys, "show", "1")
+    assert "task status: complete" in shown
+    assert "notes: blue" in shown
+
+
+def test_a_person_may_have_done_what_was_cancelled(capsys):
+    said(capsys, "add", "Paint")
+    said(capsys, "cancel", "1")
+    said(capsys, "done", "1")
+    assert "task status: complete" in said(capsys, "show", "1")
 
 
 def test_what_has_ended_is_listed_last(capsys, board_file):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from essence.agent.first_look import asked_for
 from essence.agent.tools.tool import AnyTool
-from essence.agent.when import names_a_time
+from essence.agent.when import names_a_time, speaks_of_time
 from essence.dialogue import ToolCall
 
 _WORD = re.compile(r"\w+")
@@ -39,10 +39,13 @@ def grounded(call: ToolCall, words: str) -> ToolCall:
 
 
 def _time_in(words: str, said_then: str) -> str:
-    """The words around what is to be said, where they name a time or how often."""
+    """The words around what is to be said, where they are of a time or how often, be they understood or not.
+
+    A part that a model picks out of what isn't understood is a wrong time: "Friday" of "every other Friday".
+    """
     rest = words.casefold().replace(said_then.casefold(), " ") if said_then and said_then != words else words
     rest = " ".join(rest.split())
-    return rest if names_a_time(rest) or "schedule" in asked_for(rest) else ""
+    return rest if names_a_time(rest) or speaks_of_time(rest) or "schedule" in asked_for(rest) else ""
 
 
 def drafted(tools: Sequence[AnyTool], words: str) -> ToolCall | None:

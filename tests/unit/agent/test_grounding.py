@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from essence.agent.grounding import drafted, grounded
 from essence.agent.tools.board import board_tools
 from essence.agent.tools.memory import memory_tools
@@ -33,6 +35,19 @@ def test_a_time_within_what_is_to_be_said_is_none_of_the_reminder_s():
     words = "Remind me at 5 to prepare the meeting at 7"
     call = ToolCall("c", "remind", '{"when": "at 7", "text": "prepare the meeting at 7"}')
     assert json.loads(grounded(call, words).arguments)["when"] == "remind me at 5 to"
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ("at 5", "Remind me 2 days before Christmas at 5 to shop"),
+        ("every monday", "Remind me every second Monday to shop"),
+        ("in two", "Remind me in two shakes to shop"),
+    ],
+)
+def test_of_a_time_that_is_not_understood_no_part_is_taken_for_it(when, words):
+    call = ToolCall("c", "remind", json.dumps({"when": when, "text": "shop"}))
+    assert json.loads(grounded(call, words).arguments)["when"] == words.casefold().removesuffix(" shop")
 
 
 def test_where_the_owner_names_no_time_the_model_s_stays():

@@ -57,7 +57,7 @@ class Api:
         """Telegram has answered last time."""
         self._poll_s = settings.telegram_poll_s
         self._polls = _polls()
-        self.calls = Calls(CONNECTIONS, idle_s=IDLE_S, connect_s=CONNECT_S, read_s=READ_S)
+        self.calls = Calls(url, CONNECTIONS, idle_s=IDLE_S, connect_s=CONNECT_S, read_s=READ_S)
         """Requests of `bot`; downloads use it directly, as they are read piece by piece."""
         self.bot, self.early_bot = (
             Bot(

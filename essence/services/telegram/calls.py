@@ -6,9 +6,12 @@ first of these requests, so that the first getUpdates does not wait for it.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from telegram.request import BaseRequest, RequestData
@@ -22,9 +25,10 @@ if TYPE_CHECKING:
 class Calls(BaseRequest):
     """As many connections as are needed, up to a number. Its errors hold no address, and so no token."""
 
-    def __init__(self, connections: int, *, idle_s: float, connect_s: float, read_s: float) -> None:
-        """`idle_s`: how long an unused connection is kept; `read_s`: longest silence of an answer."""
+    def __init__(self, url: str, connections: int, *, idle_s: float, connect_s: float, read_s: float) -> None:
+        """`url`: of the server; `idle_s`: how long an unused connection is kept; `read_s`: longest silence."""
         self._connections, self._idle_s = connections, idle_s
+        self._proxy = _proxy(url)
         self._connect_s, self._read_s = connect_s, read_s
         self._session: aiohttp.ClientSession | None = None
 
@@ -71,7 +75,7 @@ class Calls(BaseRequest):
             self._session = self._opened()
         try:
             data = None if request_data is None else _form(request_data)
-            async with self._session.request(method, url, data=data, allow_redirects=False) as answer:
+            async with self._session.request(method, url, data=data, allow_redirects=False, **self._proxy) as answer:
                 yield answer
         except (aiohttp.ClientError, TimeoutError) as error:
             not_sent = isinstance(
@@ -96,8 +100,34 @@ class Calls(BaseRequest):
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s, sock_read=self._read_s),
             headers={"User-Agent": self.USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,
         )
+
+
+class _Proxy(TypedDict, total=False):
+    """As aiohttp takes it."""
+
+    proxy: str
+    headers: dict[str, str]
+    """Of the request itself, which a proxy reads where there is no TLS."""
+    proxy_headers: dict[str, str]
+    """Of the CONNECT before it."""
+
+
+def _proxy(url: str) -> _Proxy:
+    """What the environment says (HTTPS_PROXY, NO_PROXY): once, since aiohttp itself asks it in a thread each time."""
+    parts = urlsplit(url)
+    found = getproxies().get(parts.scheme)
+    if found is None or parts.hostname is None or proxy_bypass(parts.hostname):
+        return {}
+    at = urlsplit(found if "://" in found else f"http://{found}")
+    who = f"{unquote(at.username or '')}:{unquote(at.password or '')}"
+    bare = at._replace(netloc=at.netloc.rpartition("@")[2]).geturl()
+    if who == ":":
+        return {"proxy": bare}
+    credentials = {"Proxy-Authorization": f"Basic {b64encode(who.encode()).decode()}"}
+    if parts.scheme == "http":
+        return {"proxy": bare, "headers": credentials}
+    return {"proxy": bare, "proxy_headers": credentials}
 
 
 def _form(request_data: RequestData) -> aiohttp.FormData | dict[str, str]:

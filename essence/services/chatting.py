@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -114,6 +115,8 @@ def _loop() -> asyncio.AbstractEventLoop:
         uvloop = importlib.import_module("uvloop")
     except ImportError:  # there is none for Windows
         return asyncio.new_event_loop()
+    # uvloop forks where asyncio doesn't, and gRPC, which comes later, would write a line at each start of an engine.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
 

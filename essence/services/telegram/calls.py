@@ -1,7 +1,7 @@
 """Requests to the Bot API while people are talked to: python-telegram-bot's, over aiohttp.
 
-Its own client, httpx, took most of the processor time of a text: see `benchmarks/README.md`. aiohttp is loaded with the
-first of these requests, so that the first getUpdates does not wait for it.
+Its own client, httpx, takes more of the processor's time and of a message's: see `benchmarks/README.md`. aiohttp is
+loaded with the first of these requests, so that the first getUpdates does not wait for it.
 """
 
 from __future__ import annotations

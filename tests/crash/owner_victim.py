@@ -95,15 +95,13 @@ def run(service: str, moment: str, folder: str, *others: str) -> int:
     Args:
         service: Its name.
         moment: When it dies; empty: never.
-        folder: Where each service writes down its process id.
+        folder: Where the process id of each service stands.
         others: Services that die with it.
     """
     from essence.__main__ import main
 
-    pids = Path(folder)
-    (pids / service).write_text(str(os.getpid()))
     if moment:
-        _arm(MOMENTS[service][moment], [pids / other for other in others])
+        _arm(MOMENTS[service][moment], [Path(folder) / other for other in others])
     return main([service])
 
 

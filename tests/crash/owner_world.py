@@ -64,6 +64,7 @@ class OwnersJune:
     async def start(self, stack: ExitStack, name: str, moment: str = "", others: Sequence[str] = ()) -> Service:
         """See `service`. The board is waited for: owners of a June without one are answered directly."""
         service = stack.enter_context(self.service(name, moment, others))
+        (self._pids / name).write_text(str(service.pid))  # not by itself: a victim may be at its moment sooner
         if name == "todorama":
             await self.healthy(name)
         return service

@@ -202,18 +202,6 @@ async def test_several_agents_answer_each_message_once(tmp_path):
         assert len(there.answers) == len(tasks)
 
 
-async def test_a_store_that_no_chat_service_can_share_is_told(tmp_path):
-    async with outside(tmp_path, characters.honest) as there:
-        environment = there.environment | {"STORE_URL": "memory://"}
-        command = (sys.executable, "-m", "essence", "agent", "--once")
-        process = await asyncio.create_subprocess_exec(
-            *command, env=environment, cwd=tmp_path, stderr=asyncio.subprocess.PIPE
-        )
-        _, told = await process.communicate()
-        assert process.returncode == 1
-        assert "STORE_URL is memory://" in told.decode()
-
-
 @pytest.mark.parametrize("count", ["0", "-1", "many"])
 def test_a_number_of_tasks_that_is_none_is_told(capsys, count):
     with pytest.raises(SystemExit) as left:
@@ -222,14 +210,19 @@ def test_a_number_of_tasks_that_is_none_is_told(capsys, count):
     assert f"{count} is no number of tasks. Write 1 or more" in capsys.readouterr().err
 
 
-async def test_a_wrong_option_or_time_zone_is_told(tmp_path):
+async def test_a_wrong_option_is_told(tmp_path):
     async with outside(tmp_path, characters.honest) as there:
         assert await (await there.start("--twice")).wait() == 2
-        environment = there.environment | {"AGENT_TIME_ZONE": "Nowhere/Land"}
+
+
+@pytest.mark.parametrize(("setting", "value"), [("AGENT_TIME_ZONE", "Nowhere/Land"), ("STORE_URL", "memory://")])
+async def test_a_setting_that_can_not_be_used_is_told(tmp_path, setting, value):
+    async with outside(tmp_path, characters.honest) as there:
         command = (sys.executable, "-m", "essence", "agent", "--once")
         process = await asyncio.create_subprocess_exec(
-            *command, env=environment, cwd=tmp_path, stderr=asyncio.subprocess.PIPE
+            *command, env=there.environment | {setting: value}, cwd=tmp_path, stderr=asyncio.subprocess.PIPE
         )
         _, told = await process.communicate()
         assert process.returncode == 1
-        assert "AGENT_TIME_ZONE=Nowhere/Land" in told.decode()
+        assert setting in told.decode()
+        assert value in told.decode()

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from essence.services import agent
 from essence.store import open_store
 from essence.tasks.opening import open_board
 from tests.agent_house import ASKED
+from tests.service_log import until_ready
 
 REMEMBER = CallTool('{"text": "The bike is blue."}', call_id="c", name="remember")
 SLOW = 30.0
@@ -62,11 +63,16 @@ class Outside:
             "AGENT_TIME_ZONE": "Europe/Berlin",
             "TELEGRAM_OWNER_USERS": "1",
             "LLM_MODEL": "small",
+            "LOG_FORMAT": "json",
         }
 
-    async def start(self, *options: str) -> asyncio.subprocess.Process:
+    async def start(self, *options: str, log: Path | None = None, **settings: str) -> asyncio.subprocess.Process:
+        """Its log goes into a file, or to where the tests' own goes."""
         command = (sys.executable, "-m", "essence", "agent", *options)
-        return await asyncio.create_subprocess_exec(*command, env=self.environment, cwd=self.folder)
+        environment = self.environment | settings
+        with ExitStack() as stack:
+            into = stack.enter_context(log.open("wb")) if log else None
+            return await asyncio.create_subprocess_exec(*command, env=environment, cwd=self.folder, stderr=into)
 
     async def ask(self, number: int = 10) -> str:
         request = replace(ASKED, text="Remember that the bike is blue", message_id=str(number))
@@ -188,15 +194,12 @@ async def test_stopped_it_finishes_what_it_has_begun(tmp_path):
 async def test_several_agents_answer_each_message_once(tmp_path):
     async with outside(tmp_path, characters.honest) as there:
         tasks = [await there.ask(number) for number in range(12)]
-        environments = [there.environment | {"AGENT_ID": f"june-{number}"} for number in range(2)]
-        command = (sys.executable, "-m", "essence", "agent")
-        processes = [
-            await asyncio.create_subprocess_exec(*command, env=environment, cwd=tmp_path)
-            for environment in environments
-        ]
+        logs = [tmp_path / f"june-{number}.log" for number in range(2)]
+        processes = [await there.start(log=log, AGENT_ID=log.stem) for log in logs]
         for task in tasks:
             assert await there.ended(task) == "complete"
-        for process in processes:
+        for process, log in zip(processes, logs, strict=True):
+            await until_ready(log)
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
         assert len(there.answers) == len(tasks)

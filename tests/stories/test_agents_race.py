@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import re
@@ -11,7 +12,7 @@ import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,10 +29,11 @@ from essence.store import open_store
 from essence.tasks.opening import open_board
 from tests.agent_house import ASKED
 from tests.message_world import free_port
+from tests.service_log import until_ready
 from tests.todorama_service import running_service
 
 MESSAGES = 1000
-LEASE_S = 4.0
+LEASE_S = 6.0
 KEY = "a key of the tests"
 ANSWER = re.compile(r"(?:message|box) (\d+)")
 
@@ -57,17 +59,20 @@ class Race:
     kills: list[tuple[str, float]] = field(default_factory=list)
     """Name of an agent, and when it was killed. [s since 1970]"""
     pauses: int = 0
-    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+    processes: dict[asyncio.subprocess.Process, Path] = field(default_factory=dict)
+    """With the file into which each one logs."""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     """While both are paused, nobody could take over."""
 
     async def start(self, service: str, **more: str) -> asyncio.subprocess.Process:
         """The real process of a service."""
-        with (self.folder / "processes.log").open("ab") as log:
+        path = self.folder / f"{next(self._numbers)}-{service}.log"
+        with path.open("wb") as log:
             command = (sys.executable, "-m", "essence", service)
             environment = self.environment | more
             process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=log, stderr=log)
-        self.processes.append(process)
+        self.processes[process] = path
         return process
 
     async def end(self) -> None:
@@ -96,6 +101,7 @@ class Race:
                 await process.wait()
                 life += 1
                 process = await self.start("agent", AGENT_ID=name(life))
+        await until_ready(self.processes[process])
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
 
@@ -104,7 +110,7 @@ class Race:
         self.pauses += 1
         async with self._one_at_a_time:
             process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(random.choice((0.1, 0.5, LEASE_S * 1.25)))
+            await asyncio.sleep(random.choice((0.1, 0.5, LEASE_S * 1.1)))
             process.send_signal(signal.SIGCONT)
 
     async def _more_answers(self, count: int) -> bool:
@@ -154,6 +160,7 @@ async def race(folder: Path) -> AsyncIterator[Race]:
                 "MESSAGE_API_HTTP_PORT": str(api_port),
                 "MESSAGE_API_URL": f"http://127.0.0.1:{api_port}",
                 "MESSAGE_API_KEY": KEY,
+                "LOG_FORMAT": "json",
                 "AGENT_SLOW_S": "600",
                 "AGENT_LEASE_S": str(LEASE_S),
                 "AGENT_HTTP_PORT": "0",

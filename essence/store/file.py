@@ -81,8 +81,9 @@ class FileDatabase:
 
     def _serve(self) -> None:
         try:
-            while jobs := self._next():
-                self._tell(self._deliver, _commit(self._engine, jobs, self._setting))
+            with contextlib.closing(_Writer(self._engine, self._setting)) as writer:
+                while jobs := self._next():
+                    self._tell(self._deliver, writer.commit(jobs))
         finally:
             self._tell(self._stopped.set)
 
@@ -114,35 +115,52 @@ class FileDatabase:
                 one.job.result.set_exception(one.error)
 
 
-def _commit(engine: Engine, jobs: list[_Job], setting: str) -> list[_Done]:
-    """Do several pieces of work in one transaction; if any fails, undo them all and do each in one of its own."""
-    if len(jobs) > 1:
-        with contextlib.suppress(Exception):  # raised again below, by the work that it is of
-            with _transaction(engine, jobs) as connection:
-                done = [_Done(job, job.work(connection)) for job in jobs]
-            return done  # noqa: RET504 - nothing is done before the commit
-    return [_alone(engine, job, setting) for job in jobs]
+class _Writer:
+    """A connection and its transactions. It is opened for the first of them, and anew after each that failed."""
 
+    def __init__(self, engine: Engine, setting: str) -> None:
+        self._engine = engine
+        self._setting = setting
+        self._connection: Connection | None = None
 
-def _alone(engine: Engine, job: _Job, setting: str) -> _Done:
-    try:
-        with _transaction(engine, [job]) as connection:
-            value = job.work(connection)
-        return _Done(job, value)
-    except (SQLAlchemyError, sqlite3.Error) as error:  # the latter from the connection's first words, see access.py
-        converted = june_error(error, setting)
-        converted.__cause__ = error
-        return _Done(job, error=converted)
-    except Exception as error:  # noqa: BLE001 - raised where the work was asked for, not in this thread
-        return _Done(job, error=error)
+    def commit(self, jobs: list[_Job]) -> list[_Done]:
+        """Do several pieces of work in one transaction; if any fails, undo them all and do each in one of its own."""
+        if len(jobs) > 1:
+            with contextlib.suppress(Exception):  # raised again below, by the work that it is of
+                with self._transaction(jobs) as connection:
+                    done = [_Done(job, job.work(connection)) for job in jobs]
+                return done  # noqa: RET504 - nothing is done before the commit
+        return [self._alone(job) for job in jobs]
 
+    def close(self) -> None:
+        """Give the connection back, with what it had begun undone."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
-@contextlib.contextmanager
-def _transaction(engine: Engine, jobs: list[_Job]) -> Iterator[Connection]:
-    with engine.connect() as connection:
-        _make_last(connection, any(job.lasting for job in jobs))
-        with connection.begin():
-            yield connection
+    def _alone(self, job: _Job) -> _Done:
+        try:
+            with self._transaction([job]) as connection:
+                value = job.work(connection)
+            return _Done(job, value)
+        except (SQLAlchemyError, sqlite3.Error) as error:  # the latter from the connection's first words, see access.py
+            converted = june_error(error, self._setting)
+            converted.__cause__ = error
+            return _Done(job, error=converted)
+        except Exception as error:  # noqa: BLE001 - raised where the work was asked for, not in this thread
+            return _Done(job, error=error)
+
+    @contextlib.contextmanager
+    def _transaction(self, jobs: list[_Job]) -> Iterator[Connection]:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        try:
+            _make_last(self._connection, any(job.lasting for job in jobs))
+            with self._connection.begin():
+                yield self._connection
+        except BaseException:
+            self.close()
+            raise
 
 
 def _make_last(connection: Connection, lasting: bool) -> None:  # noqa: FBT001 - a value, not a choice of the caller's

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -21,7 +20,7 @@ from essence import config, observe
 from essence.chat.assistant import Crowd, running
 from essence.errors import JuneError
 from essence.ports import Channel, Messenger, Store, TaskBoard
-from essence.services import lifecycle
+from essence.services import lifecycle, loop
 from essence.services.http import HttpServer
 from essence.services.upkeep import prune_daily
 from essence.services.vitals import Vitals
@@ -96,8 +95,7 @@ def run(service: Chatting[S, C]) -> int:
     try:
         settings = config.read(service.settings)
         lifecycle.observe_process(service.name, settings)
-        with asyncio.Runner(loop_factory=_loop) as runner:
-            runner.run(_serve(service, settings))
+        loop.run(_serve(service, settings))
     except JuneError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -107,18 +105,6 @@ def run(service: Chatting[S, C]) -> int:
         sys.stderr.write(f"{cause}\n")
         return 1
     return 0
-
-
-def _loop() -> asyncio.AbstractEventLoop:
-    """Of uvloop where it is installed: a text takes less of the processor's time (`benchmarks/README.md`)."""
-    try:
-        uvloop = importlib.import_module("uvloop")
-    except ImportError:  # there is none for Windows
-        return asyncio.new_event_loop()
-    # uvloop forks where asyncio doesn't, and gRPC, which comes later, would write a line at each start of an engine.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
 
 
 def _june_error(failed: BaseExceptionGroup[BaseException]) -> JuneError | None:

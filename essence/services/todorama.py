@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from essence import config, observe
 from essence.config import TodoramaService
 from essence.errors import ConfigError, JuneError
+from essence.services import loop
 from essence.services.http import HttpServer
 from essence.services.lifecycle import Signals, observe_process
 from essence.tasks import backup
@@ -30,7 +31,7 @@ def main(_: list[str]) -> int:
         settings = config.read(TodoramaService)
         observe_process("todorama", settings)
         logging.getLogger("mcp").setLevel(logging.WARNING)  # it has a line for each request
-        asyncio.run(_serve(settings))
+        loop.run(_serve(settings))
     except JuneError as error:
         sys.stderr.write(f"{error}\n")
         return 1

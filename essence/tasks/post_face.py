@@ -30,10 +30,14 @@ class PostFace:
         self._body_max_bytes = body_max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await until_hung_up(self._answer, scope, receive, send)
+        tool = TOOLS.get(_name(scope))
+        if tool is not None and tool.waits:
+            await until_hung_up(self._answer, scope, receive, send)
+        else:  # no sooner cut than done
+            await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        name = scope["path"].removeprefix(PREFIX)
+        name = _name(scope)
         if scope["method"] == "GET" and name == "functions":
             return await respond(send, 200, pydantic_core.to_json(functions()))
         if scope["method"] != "POST":
@@ -58,6 +62,10 @@ class PostFace:
                 return None
             more = message.get("more_body", False)
         return body
+
+
+def _name(scope: Scope) -> str:
+    return str(scope["path"]).removeprefix(PREFIX)
 
 
 async def refuse(send: Send, answer: Answer, status: int | None = None) -> None:

@@ -38,6 +38,11 @@ class Tool:
     """Afterwards there may be work for those who wait."""
 
     @property
+    def waits(self) -> bool:
+        """Its answer may be long in coming: until there is work."""
+        return issubclass(self.arguments, arguments.ClaimNext | arguments.WaitForWork)
+
+    @property
     def description(self) -> str:
         """What callers are told of it: its function's own docstring."""
         return " ".join((self.work.__doc__ or "").split())

@@ -177,7 +177,8 @@ async def _tools(
     if settings.agent_mcp:
         from essence.agent.tools.mcp import open_servers, servers  # the SDK takes a second to load
 
-        shared += await stack.enter_async_context(open_servers(servers(Path(settings.agent_mcp))))
+        theirs = await stack.enter_async_context(open_servers(servers(Path(settings.agent_mcp))))
+        return lambda _, progress: (say_tool(progress.say), *shared, *theirs())
     return lambda _, progress: (say_tool(progress.say), *shared)
 
 

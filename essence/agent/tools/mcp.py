@@ -33,6 +33,8 @@ from essence.errors import ConfigError, EngineError, InvalidInput, JuneError, To
 T = TypeVar("T")
 CONNECT_S = 30.0
 CALL_S = 120.0
+AGAIN_S = 30.0
+"""Between two tries of a server that wasn't there."""
 _PAGES_MAX = 20
 """Lists of tools that a server may give, one after the other."""
 _NAME = re.compile(r"[^a-zA-Z0-9_-]")
@@ -90,22 +92,46 @@ def _variable(name: str, default: str | None) -> str:
 
 
 @asynccontextmanager
-async def open_servers(listed: tuple[Server, ...]) -> AsyncIterator[tuple[AnyTool, ...]]:
-    """Connect to all on entry and yield their tools; one that can't be reached is left out with a warning."""
-    links = [Link(server) for server in listed]
+async def open_servers(listed: tuple[Server, ...]) -> AsyncIterator[Callable[[], tuple[AnyTool, ...]]]:
+    """Connect to all on entry; yields what tells the tools of those that are there, in the order of the list.
+
+    One that can't be reached is left out with a warning, and tried again until it is there: services that start
+    together are ready in any order.
+    """
+    guests = [_Guest(Link(server)) for server in listed]
+    joining = [asyncio.create_task(guest.join()) for guest in guests]
     try:
-        found = await asyncio.gather(*map(_tools_or_none, links))
-        yield tuple(tool for tools in found for tool in tools)
+        await asyncio.gather(*(guest.tried.wait() for guest in guests))
+        yield lambda: tuple(tool for guest in guests for tool in guest.tools)
     finally:
-        await asyncio.gather(*(link.close() for link in links))
+        for task in joining:
+            task.cancel()
+        await asyncio.gather(*joining, return_exceptions=True)
+        await asyncio.gather(*(guest.link.close() for guest in guests))
 
 
-async def _tools_or_none(link: Link) -> list[AnyTool]:
-    try:
-        return [_tool(link, one) for one in await link.tools()]
-    except JuneError as error:
-        observe.logger().warning("mcp_server_left_out", server=link.server.name, error=str(error))
-        return []
+class _Guest:
+    """A server, and its tools once it has told them."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.tools: tuple[AnyTool, ...] = ()
+        self.tried = asyncio.Event()
+
+    async def join(self) -> None:
+        """Ask for the tools until they are told."""
+        while True:
+            try:
+                self.tools = tuple(_tool(self.link, one) for one in await self.link.tools())
+            except JuneError as error:
+                if not self.tried.is_set():
+                    observe.logger().warning("mcp_server_away", server=self.link.server.name, error=str(error))
+            else:
+                observe.logger().info("mcp_server_joined", server=self.link.server.name, tools=len(self.tools))
+                return
+            finally:
+                self.tried.set()
+            await asyncio.sleep(AGAIN_S)
 
 
 class Link:

@@ -1,5 +1,6 @@
 """Tools of MCP servers, as an mcp.json names them."""
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from essence.agent.job import Job
+from essence.agent.tools import mcp
 from essence.agent.tools.mcp import Server, open_servers, servers
 from essence.agent.tools.tool import Call
 from essence.errors import ConfigError, EngineError, InvalidInput, Unreachable
@@ -60,10 +62,10 @@ def test_another_format_is_told(tmp_path, text):
 
 async def test_its_tools_are_used_and_what_only_reads_needs_no_leave(listed):
     async with open_servers(servers(listed)) as found:
-        tools = by_name(found)
+        tools = by_name(found())
         assert set(tools) == {"my_lights_look", "my_lights_switch", "my_lights_fail", "my_lights_die"}
         assert (tools["my_lights_look"].effect, tools["my_lights_switch"].effect) == ("none", "risk")
-        assert all(tool.foreign for tool in found)
+        assert all(tool.foreign for tool in found())
         assert await tools["my_lights_look"].run(ANYBODY, {}) == "The kitchen light is on."
         assert json.loads(tools["my_lights_switch"].parameters)["required"] == ["lamp"]
         with pytest.raises(EngineError, match="fail"):
@@ -74,7 +76,7 @@ async def test_its_tools_are_used_and_what_only_reads_needs_no_leave(listed):
 
 async def test_a_server_that_died_is_started_again_by_the_next_use(listed):
     async with open_servers(servers(listed)) as found:
-        tools = by_name(found)
+        tools = by_name(found())
         with pytest.raises(Unreachable):
             await tools["my_lights_die"].run(ANYBODY, {})
         assert await tools["my_lights_look"].run(ANYBODY, {}) == "The kitchen light is on."
@@ -83,12 +85,26 @@ async def test_a_server_that_died_is_started_again_by_the_next_use(listed):
 async def test_a_server_that_can_t_be_reached_is_left_out(listed):
     gone = (Server("gone", command=("no-such-program",)), Server("away", url="http://127.0.0.1:1/mcp"))
     async with open_servers((*gone, *servers(listed))) as found:
-        assert "my_lights_look" in by_name(found)
+        assert "my_lights_look" in by_name(found())
+
+
+async def test_a_server_that_comes_later_joins(listed, tmp_path, monkeypatch):
+    monkeypatch.setattr(mcp, "AGAIN_S", 0.05)
+    script = tmp_path / "lights.py"
+    late = Server("late", command=(sys.executable, str(script), str(tmp_path / "log")), env={"ROOM": "hall"})
+    async with open_servers((late, *servers(listed))) as found:
+        assert "late_look" not in by_name(found())
+        script.symlink_to(SCRIPT)
+        async with asyncio.timeout(60):
+            while "late_look" not in by_name(found()):  # noqa: ASYNC110 - nobody rings a bell
+                await asyncio.sleep(0.05)
+        assert await by_name(found())["late_look"].run(ANYBODY, {}) == "The hall light is on."
+        assert next(iter(by_name(found()))).startswith("late_")
 
 
 async def test_the_owner_is_asked_before_a_server_changes_anything(listed, tmp_path):
     async with open_servers(servers(listed)) as found, world() as here:
-        here.tools, here.approval_s = found, 0.0
+        here.tools, here.approval_s = found(), 0.0
         await here.ask("Switch off the lamp")
         worker = here.worker_with(model := Script(call("my_lights_switch", lamp="desk"), "I've turned off the lamp."))
         await worker.work_once()

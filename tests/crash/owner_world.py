@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
@@ -18,6 +17,7 @@ from essence.fakes.openai_server import Answer, OpenAiServer
 from essence.fakes.telegram import TelegramServer, User
 from tests.crash.start import Service
 from tests.crash.world import ANSWER, NOTE, PATIENCE_S, Got, until_dead
+from tests.ports import free_ports
 
 Kind = Literal["text", "voice"]
 SERVICES = ("todorama", "telegram", "message-api", "agent")
@@ -50,7 +50,7 @@ class OwnersJune:
         self._telegram, self._folder = telegram, folder
         self._pids = folder / "pids"
         self._pids.mkdir()
-        self._ports = dict(zip((*SERVICES, "grpc"), _free_ports(len(SERVICES) + 1), strict=True))
+        self._ports = dict(zip((*SERVICES, "grpc"), free_ports(len(SERVICES) + 1), strict=True))
 
     def service(self, name: str, moment: str = "", others: Sequence[str] = ()) -> Service:
         """One that dies at a moment, or never; see `tests.crash.owner_victim`."""
@@ -159,13 +159,6 @@ async def _is_healthy(http: httpx.AsyncClient, url: str) -> bool:
         return False
 
 
-def _free_ports(count: int) -> list[int]:
-    """All different."""
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [listener.getsockname()[1] for listener in listeners]
-
-
 @asynccontextmanager
 async def owners_june(folder: Path) -> AsyncIterator[OwnersJune]:
     async with TelegramServer() as telegram, OpenAiServer(Answer(ANSWER)) as model:
@@ -173,7 +166,22 @@ async def owners_june(folder: Path) -> AsyncIterator[OwnersJune]:
 
 
 async def crash(kind: Kind, service: str, moment: str, others: Sequence[str], folder: Path) -> Outcome:
-    """Kill a service, and others with it, at a moment of an owner's message's way; start them again; see what came."""
+    """Kill a service, and others with it, at a moment of an owner's message's way; start them again; see what came.
+
+    Raises:
+        AssertionError: It did not come to its end; with the last words of all services.
+    """
+    try:
+        return await _crash(kind, service, moment, others, folder)
+    except TimeoutError as error:
+        raise AssertionError(f"{service} at {moment!r}, with {others}: no end\n{_last_words(folder)}") from error
+
+
+def _last_words(folder: Path) -> str:
+    return "\n".join(f"--- {log.stem}\n{log.read_text()[-1500:]}" for log in sorted(folder.glob("*.log")))
+
+
+async def _crash(kind: Kind, service: str, moment: str, others: Sequence[str], folder: Path) -> Outcome:
     killed = (service, *others)
     async with owners_june(folder) as june:
         with ExitStack() as living, ExitStack() as doomed:

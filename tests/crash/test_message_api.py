@@ -17,7 +17,8 @@ from essence.fakes.telegram import TelegramServer, User
 from essence.message_client import Delivery
 from tests.crash.message_api_victim import POINTS, UNKNOWABLE
 from tests.crash.world import MARK, until_dead
-from tests.message_world import KEY, client, free_port
+from tests.message_world import KEY, client
+from tests.ports import free_ports
 
 PATIENCE_S = 60.0
 
@@ -38,7 +39,7 @@ class Services:
 
     def __init__(self, telegram: TelegramServer, folder: Path) -> None:
         self._folder = folder
-        grpc_port, http_port = free_port(), free_port()
+        grpc_port, http_port = free_ports(2)
         self.url = f"http://127.0.0.1:{http_port}"
         self._environment = os.environ | {
             "STORE_URL": f"sqlite:///{folder}/june.db",

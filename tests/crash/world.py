@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -16,6 +15,7 @@ from essence.audio import Pcm, encode_voice
 from essence.fakes.discord import DiscordServer
 from essence.fakes.telegram import TelegramServer
 from tests.crash.start import Service
+from tests.ports import free_port
 
 NOTE = encode_voice([Pcm(bytes(48_000 * 2 * 2), 48_000)])
 ANSWER = "It is Paris, the capital of France."
@@ -80,7 +80,7 @@ class Telegram:
 
     def __init__(self, server: TelegramServer, *, webhook: bool) -> None:
         self.ann = server.user("Ann")
-        port = _free_port()
+        port = free_port()
         self.environment = {
             "TELEGRAM_TOKEN": server.token,
             "TELEGRAM_API_URL": server.url,
@@ -147,12 +147,6 @@ async def stage(name: str) -> AsyncIterator[Stage]:
     else:
         async with TelegramServer() as telegram:
             yield Telegram(telegram, webhook=name.endswith("webhook"))
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def service(stage: Stage, kind: Kind, point: str, folder: Path) -> Service:

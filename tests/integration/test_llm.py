@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from essence.engines.llm.llamacpp import LlamaCpp, open_player
 from essence.engines.llm.tokens import TURN_OVERHEAD_TOKENS, estimate_tokens
 from essence.errors import ContextOverflow, EngineBusy, EngineError, EngineMissing, JuneError, Unreachable
 from essence.rpc import client
+from tests.ports import free_ports
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
 
@@ -249,16 +249,10 @@ def is_running(process_id: int) -> bool:
         return False
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
-
-
 @contextmanager
 def inference_api(**settings: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """The real service as a process: itself, its HTTP address, its gRPC address."""
-    http, grpc = free_port(), free_port()
+    http, grpc = free_ports(2)
     environment = os.environ | {"LLM_URL": TINY, "LLM_HTTP_PORT": str(http), "LLM_GRPC_PORT": str(grpc)} | settings
     command = [sys.executable, "-m", "essence", "inference-api"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:

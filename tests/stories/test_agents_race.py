@@ -28,7 +28,7 @@ from essence.rpc.server import CHANNEL, Limits, RpcServer
 from essence.store import open_store
 from essence.tasks.opening import open_board
 from tests.agent_house import ASKED
-from tests.message_world import free_port
+from tests.ports import free_port
 from tests.service_log import until_ready
 from tests.todorama_service import running_service
 

@@ -9,7 +9,8 @@ import pytest
 
 from essence.fakes.telegram import TelegramServer, User
 from essence.message_client import MessageApi
-from tests.message_world import client, free_port, http, message_api, telegram_service
+from tests.message_world import client, http, message_api, telegram_service
+from tests.ports import free_port
 
 
 @pytest.fixture

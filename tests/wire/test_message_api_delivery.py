@@ -19,7 +19,8 @@ from essence.ports import Messenger
 from essence.services.http import HttpServer
 from essence.services.message_api.handover import Handover, key_of
 from essence.store import open_store
-from tests.message_world import KEY, client, free_port, message_api, telegram_service
+from tests.message_world import KEY, client, message_api, telegram_service
+from tests.ports import free_port
 from tests.store_cases import HERE, SETTINGS, THERE
 
 

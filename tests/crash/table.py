@@ -15,7 +15,8 @@ HEAD = """# What a person gets when June is killed
 Each row: the real service process runs against the fake platform, a person sends one message, the process is ended by
 SIGKILL at that point of the message's way and started again, and what the person has on their screen in the end is
 counted. *Lost*: no whole answer. *Twice*: an answer or voice message that is there twice and does not say so. *Marked*:
-messages that bear 🔁, since the platform's answer to the first request could not be known.
+messages that bear 🔁, since the platform's answer to the first request could not be known. Text and voice
+are on their way at once, so that a run may have one more or one fewer of these than another.
 
 SQLite store; engines that answer with known words. An answer to "voice" is one text and one voice message; "in parts"
 is an answer of several voice messages, with their words below them and no text beside them, of which no sentence may be

@@ -174,12 +174,12 @@ async def _tools(
         sandbox = Sandbox(settings.agent_workspace)
         await sandbox.check()
         shared.append(command_tool(sandbox))
+    theirs: Callable[[], Sequence[AnyTool]] = tuple
     if settings.agent_mcp:
         from essence.agent.tools.mcp import open_servers, servers  # the SDK takes a second to load
 
         theirs = await stack.enter_async_context(open_servers(servers(Path(settings.agent_mcp))))
-        return lambda _, progress: (say_tool(progress.say), *shared, *theirs())
-    return lambda _, progress: (say_tool(progress.say), *shared)
+    return lambda _, progress: (say_tool(progress.say), *shared, *theirs())
 
 
 def _manners(settings: AgentService, zone: ZoneInfo) -> Manners:

@@ -33,7 +33,7 @@ class PostFace:
         tool = TOOLS.get(_name(scope))
         if tool is not None and tool.waits:
             await until_hung_up(self._answer, scope, receive, send)
-        else:  # no sooner cut than done
+        else:  # done before anybody could be seen to hang up
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:

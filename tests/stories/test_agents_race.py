@@ -49,6 +49,12 @@ def hesitant(body: characters.Body) -> Answer:
     return Answer(Wait(random.uniform(0.0, 0.1)), *answer.steps, finish_reason=answer.finish_reason)
 
 
+def _deeds() -> Iterator[str]:
+    """What is done to an agent: of each four two pauses and two kills, in any order."""
+    while True:
+        yield from random.sample(("pause", "pause", "kill", "kill"), 4)
+
+
 @dataclass
 class Race:
     """What the agents work with, and what was done to them."""
@@ -63,7 +69,7 @@ class Race:
     """With the file into which each one logs."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """While both are paused, nobody could take over."""
+    """While both are away, nobody could take over."""
 
     async def start(self, service: str, **more: str) -> asyncio.subprocess.Process:
         """The real process of a service."""
@@ -91,27 +97,45 @@ class Race:
         """One agent after the other, each paused and killed at random; the last one is stopped when all is answered."""
         life = 0
         process = await self.start("agent", AGENT_ID=name(life))
-        while await self._more_answers(random.randrange(30, 90)):
-            if random.random() < 0.5:
+        for deed in _deeds():
+            if not await self._more_answers(random.randrange(30, 90)):
+                break
+            if deed == "pause":
                 await self._pause(process)
             else:
                 async with self._one_at_a_time:
                     process.kill()
                     self.kills.append((name(life), time.time()))
-                await process.wait()
-                life += 1
-                process = await self.start("agent", AGENT_ID=name(life))
+                    await process.wait()
+                    life += 1
+                    process = await self.start("agent", AGENT_ID=name(life))
+                    await until_ready(self.processes[process])
         await until_ready(self.processes[process])
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
 
     async def _pause(self, process: asyncio.subprocess.Process) -> None:
-        """For so long that its tasks are taken over, or for less; all wait where it is in the middle of a write."""
+        """For so long that its tasks are taken over, or for less, and then also in the middle of a write."""
+        pause_s = random.choice((0.1, 0.5, LEASE_S * 1.1))
         self.pauses += 1
         async with self._one_at_a_time:
             process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(random.choice((0.1, 0.5, LEASE_S * 1.1)))
+            while pause_s > LEASE_S and await asyncio.to_thread(self._is_being_written):
+                process.send_signal(signal.SIGCONT)
+                await asyncio.sleep(0.01)
+                process.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(pause_s)
             process.send_signal(signal.SIGCONT)
+
+    def _is_being_written(self) -> bool:
+        """Whether somebody who is paused keeps all others from writing to the store; they could take nothing over."""
+        with closing(sqlite3.connect(self.folder / "june.db", timeout=0.2, isolation_level=None)) as database:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+            database.execute("ROLLBACK")
+            return False
 
     async def _more_answers(self, count: int) -> bool:
         """Wait for so many; False when every message is answered."""

@@ -26,6 +26,7 @@ from essence.fakes.messenger import MemoryMessenger
 from essence.ports import LanguageModel, Store, TaskBoard
 from essence.ports.handing_over import hand_over
 from essence.store import open_store
+from essence.store.clock import Clock
 from essence.work import Cost, Request
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -120,7 +121,9 @@ async def desk(
 ) -> AsyncIterator[Desk]:
     """An agent with an owner in this process; the store and the board are in memory, unless they are given."""
     async with AsyncExitStack() as stack:
-        store = store or await stack.enter_async_context(open_store("memory://", StoreSettings()))
+        store = store or await stack.enter_async_context(
+            open_store("memory://", StoreSettings(), Clock(now=lambda: NOW))
+        )
         messenger, board = MemoryMessenger(), board or MemoryBoard()
         yield Desk(Worker(_house(model, store, board, messenger), _manners(likely_only)), store, board, messenger)
 
@@ -135,7 +138,7 @@ def _house(model: LanguageModel, store: Store, board: TaskBoard, messenger: Memo
         lambda _, progress: (
             say_tool(progress.say),
             *memory_tools(store.memories),
-            *reminder_tools(store.reminders, ZONE, lambda: NOW),
+            *reminder_tools(store.reminders, store.journal, ZONE, lambda: NOW),
             history_tool(store.conversations),
         ),
         Gate(SETTINGS.agent_confidence),

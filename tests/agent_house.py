@@ -117,7 +117,7 @@ class World:
         return (
             say_tool(progress.say),
             *memory_tools(self.store.memories),
-            *reminder_tools(self.store.reminders, ZONE, self.clock),
+            *reminder_tools(self.store.reminders, self.store.journal, ZONE, self.clock),
             *self.tools,
         )
 

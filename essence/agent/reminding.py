@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 from essence import observe
 from essence.agent.job import utc_now
 from essence.agent.messengers import Messengers
 from essence.agent.when import next_time
+from essence.dialogue import Platform
 from essence.errors import InvalidInput, JuneError, NotAllowed, NotFound
 from essence.ports import Journal, Reminders, TaskBoard
 from essence.ports.handing_over import hand_over
@@ -18,6 +20,8 @@ from essence.work import NO_MESSAGE, Reminder, Request
 
 LATE = timedelta(minutes=2)
 """What comes later than this was missed: June was away."""
+_WORDED = "worded"
+"""Name of the recorded step that holds a reminder's words."""
 _PAUSE_S = 5.0
 _LOOK_EVERY_S = 30.0
 
@@ -40,19 +44,24 @@ class Reminding:
         self._now, self._project_id = now, project_id
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. A platform that is away holds up no other's."""
+        async with asyncio.TaskGroup() as platforms:
+            for platform in get_args(Platform):
+                platforms.create_task(self._run(platform))
+
+    async def _run(self, platform: Platform) -> None:
         while True:
             try:
-                settled = await self.tell_due(wait_s=_LOOK_EVERY_S)
+                settled = await self.tell_due(platform, wait_s=_LOOK_EVERY_S)
             except JuneError as error:
                 observe.logger().error("reminders_not_read", code=error.code, error=str(error))
                 settled = False
             if not settled:
                 await asyncio.sleep(_PAUSE_S)
 
-    async def tell_due(self, *, wait_s: float = 0.0) -> bool:
-        """Tell all that is due; False where one could not be told and is still due."""
-        due = await self._reminders.due(wait_s=wait_s)
+    async def tell_due(self, platform: Platform | None = None, *, wait_s: float = 0.0) -> bool:
+        """Tell all that is due, on one platform or on all; False where one could not be told and is still due."""
+        due = await self._reminders.due(platform, wait_s=wait_s)
         return all([await self._settle(reminder) for reminder in due])
 
     async def _settle(self, reminder: Reminder) -> bool:
@@ -77,15 +86,19 @@ class Reminding:
         if reminder.works:
             await hand_over(_request(reminder), self._journal, self._board, project_id=self._project_id, key=key)
             return
+        text = await self._worded(reminder, key)
+        await self._messengers.to(reminder.address).send(
+            reminder.address, text, key=key, speak=reminder.spoken, language=reminder.language
+        )
+
+    async def _worded(self, reminder: Reminder, key: str) -> str:
+        """What is said; a later try says the same: an earlier one may have got through, under its one key."""
         local = reminder.due_at.astimezone(ZoneInfo(reminder.zone))
         missed = f"\n\n_(This was due on {local:%Y-%m-%d at %H:%M}. I was away.)_"
-        await self._messengers.to(reminder.address).send(
-            reminder.address,
-            f"⏰ {reminder.text}{missed if self._now() - reminder.due_at > LATE else ''}",
-            key=key,
-            speak=reminder.spoken,
-            language=reminder.language,
-        )
+        text = f"⏰ {reminder.text}{missed if self._now() - reminder.due_at > LATE else ''}"
+        if await self._journal.record(key, _WORDED, text, person=_request(reminder).account):
+            return text
+        return (await self._journal.steps(key))[_WORDED]
 
 
 def _request(reminder: Reminder) -> Request:

@@ -172,8 +172,8 @@ class Reminders(Protocol):
         """A person's reminders that are still to come, the next first."""
         ...
 
-    async def due(self, *, wait_s: float = 0.0) -> tuple[Reminder, ...]:
-        """Those whose time has come, the longest waiting first; waits up to `wait_s` for one."""
+    async def due(self, platform: Platform | None = None, *, wait_s: float = 0.0) -> tuple[Reminder, ...]:
+        """Those whose time has come, of one platform or of all, the longest waiting first; waits up to `wait_s`."""
         ...
 
     async def settle(self, reminder: Reminder, next_at: datetime | None) -> bool:

@@ -163,7 +163,7 @@ async def _tools(
 ) -> Callable[[Job, Progress], Sequence[AnyTool]]:
     shared: list[AnyTool] = [
         *memory_tools(store.memories),
-        *reminder_tools(store.reminders, zone),
+        *reminder_tools(store.reminders, store.journal, zone),
         history_tool(store.conversations),
         *file_tools(settings.agent_workspace),
         *board_tools(board),

@@ -32,7 +32,8 @@ class DurableReminders:
 
         def keep(connection: Connection) -> Reminder:
             connection.execute(INSERTS[connection.dialect.name](reminders).on_conflict_do_nothing(), row)
-            return _reminder(connection.execute(select(reminders).where(reminders.c.key == key)).one(), reminder.due_at)
+            kept = connection.execute(select(reminders).where(reminders.c.key == key)).one()
+            return _reminder(kept, kept.due_at or reminder.due_at)  # it may have been told by now
 
         kept = await self._database.run(keep)
         self._bell.ring_all()
@@ -44,11 +45,13 @@ class DurableReminders:
         rows = await self._database.run(lambda connection: connection.execute(query).all())
         return tuple(_reminder(row, row.due_at) for row in rows)
 
-    async def due(self, *, wait_s: float = 0.0) -> tuple[Reminder, ...]:
-        return await self._bell.first(self._due, wait_s=wait_s, platform=None)
+    async def due(self, platform: Platform | None = None, *, wait_s: float = 0.0) -> tuple[Reminder, ...]:
+        return await self._bell.first(lambda: self._due(platform), wait_s=wait_s, platform=platform)
 
-    async def _due(self) -> tuple[Reminder, ...]:
+    async def _due(self, platform: Platform | None) -> tuple[Reminder, ...]:
         has_come = and_(is_to_come, reminders.c.due_at <= self._clock.now())
+        if platform is not None:
+            has_come &= reminders.c.chat.startswith(f"{platform}/", autoescape=True)
         query = select(reminders).where(has_come).order_by(reminders.c.due_at).limit(_AT_ONCE)
         rows = await self._database.run(lambda connection: connection.execute(query).all())
         return tuple(_reminder(row, row.due_at) for row in rows)

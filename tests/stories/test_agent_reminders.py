@@ -1,15 +1,21 @@
 """Reminders: set in words, durable, told once, also where June was away."""
 
+import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from essence.errors import NotAllowed, TooSlow, Unreachable
+from essence.agent.messengers import Messengers
+from essence.agent.reminding import Reminding
+from essence.dialogue import Address
+from essence.errors import EngineError, NotAllowed, TooSlow, Unreachable
 from essence.fakes.messenger import MemoryMessenger
 from essence.work import Reminder, request_of
-from tests.agent_house import HERE, START, ZONE, World, call, world
+from tests.agent_house import HERE, START, ZONE, Script, World, call, world
+from tests.mortal import Lost, Mortal
 
+PATIENCE_S = 10.0
 TEA = Reminder("", HERE, "1", "Tea", START + timedelta(minutes=10), zone=ZONE.key)
 
 
@@ -32,6 +38,97 @@ async def test_a_reminder_is_set_in_words_and_told_when_it_is_due(here):
     assert await told(here) == ["⏰ drink tea"]
     assert (here.messenger.sent[-1].to, here.messenger.sent[-1].spoken) == (HERE, True)
     assert await told(here) == ["⏰ drink tea"]
+
+
+async def test_in_an_hour_counts_from_when_the_owner_said_it(here):
+    await here.ask("Remind me in 60 minutes to take the cake out")
+    here.clock.forward(minutes=45)
+    await here.worker(call("remind", when="in 60 minutes", text="cake"), "It is set.").work_once()
+    [kept] = await here.store.reminders.of("telegram", "1")
+    assert kept.due_at == START + timedelta(minutes=60)
+
+
+async def test_tomorrow_is_the_day_after_the_message(here):
+    here.clock.now = datetime(2026, 11, 25, 23, 59, tzinfo=ZONE).astimezone(UTC)
+    await here.ask("Remind me tomorrow at 9 to call Bob")
+    here.clock.forward(minutes=2)
+    await here.worker(call("remind", when="tomorrow at 9", text="call Bob"), "It is set.").work_once()
+    [kept] = await here.store.reminders.of("telegram", "1")
+    assert kept.due_at == datetime(2026, 11, 26, 9, tzinfo=ZONE)
+
+
+async def test_every_morning_begins_on_the_morning_on_which_it_was_said(here):
+    here.clock.now = datetime(2026, 11, 25, 7, 59, tzinfo=ZONE).astimezone(UTC)
+    await here.ask("Every day at 8 remind me to run")
+    here.clock.forward(minutes=2)
+    await here.worker(call("schedule", when="every day at 8", text="run"), "It is set.").work_once()
+    assert await told(here) == ["⏰ run"]
+    [kept] = await here.store.reminders.of("telegram", "1")
+    assert kept.due_at == datetime(2026, 11, 26, 8, tzinfo=ZONE)
+
+
+async def test_what_is_tried_again_later_counts_from_then(here):
+    task_id = await here.ask("Remind me in 10 minutes to drink tea")
+    await here.worker(EngineError("The model broke.")).work_once()
+    here.clock.forward(days=2)
+    here.board.revive(task_id)
+    await here.worker(call("remind", when="in 10 minutes", text="drink tea"), "It is set.").work_once()
+    [kept] = await here.store.reminders.of("telegram", "1")
+    assert kept.due_at == START + timedelta(days=2, minutes=10)
+
+
+async def test_after_a_kill_the_time_that_is_told_is_the_one_that_is_kept(here):
+    await here.ask("Remind me in 10 minutes to drink tea")
+    journal = here.store.journal
+    here.store.journal = Mortal(journal, "done:1-0", after=False)
+    with pytest.raises(Lost):
+        await here.worker(call("remind", when="in 10 minutes", text="drink tea")).work_once()
+    here.store.journal = journal
+    here.clock.forward(minutes=8)
+    await here.worker_with(model := Script("It is set.")).work_once()
+    [kept] = await here.store.reminders.of("telegram", "1")
+    assert f"{kept.due_at.astimezone(ZONE):%H:%M}" in model.seen[0][-1].text
+
+
+async def test_a_platform_that_hangs_holds_up_no_other_one_s(here):
+    class Hanging(MemoryMessenger):
+        async def send(self, *args, **rest):
+            await asyncio.Event().wait()
+
+    there = Address("discord", "9")
+    await here.store.reminders.add(replace(TEA, address=there, text="there"), key="a")
+    await here.store.reminders.add(replace(TEA, due_at=TEA.due_at + timedelta(seconds=1), text="here"), key="b")
+    here.clock.forward(minutes=11)
+    messengers = Messengers({"telegram": here.messenger, "discord": Hanging()})
+    running = asyncio.create_task(
+        Reminding(here.store.reminders, here.store.journal, here.board, messengers, here.clock).run()
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        while not here.messenger.sent:  # noqa: ASYNC110 - a messenger rings no bell
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert [sent.text for sent in here.messenger.sent] == ["⏰ here"]
+
+
+async def test_a_later_try_says_the_same_words_under_its_key(here):
+    """The first one may be on its way already, and a Message API takes a key for one text alone."""
+
+    words = []
+
+    class Lossy(MemoryMessenger):
+        async def send(self, to, text, **rest):
+            words.append(text)
+            await super().send(to, text, **rest)
+            raise TooSlow("Its answer was lost.")
+
+    await here.store.reminders.add(TEA, key="k")
+    here.messenger = Lossy()
+    here.clock.forward(minutes=11)
+    reminding = here.reminding()
+    assert not await reminding.tell_due()
+    here.clock.forward(minutes=10)
+    assert not await reminding.tell_due()
+    assert words == ["⏰ Tea"] * 2
 
 
 async def test_a_reminder_that_can_t_be_delivered_stays_due_until_it_is(here):

@@ -1,36 +1,16 @@
 """An agent that takes a task over goes on where the last one was lost: nothing is asked, done or told twice."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from essence.agent.tools.tool import Arguments, Tool, typed
 from essence.errors import EngineError, TooSlow, Unreachable
 from essence.fakes.messenger import MemoryMessenger
-from essence.ports import Journal
-from tests.agent_house import Script, World, call, world
-
-
-class Lost(BaseException):
-    """The process was killed."""
-
-
-class Mortal:
-    """A journal in whose process the lights go out before or after a step is kept."""
-
-    def __init__(self, journal: Journal, step: str, *, after: bool) -> None:
-        self._journal, self._step, self._after = journal, step, after
-
-    async def record(self, task_key, step, text, **rest):
-        if step == self._step and not self._after:
-            raise Lost
-        known = await self._journal.record(task_key, step, text, **rest)
-        if step == self._step:
-            raise Lost
-        return known
-
-    def __getattr__(self, name):
-        return getattr(self._journal, name)
+from essence.work import Reminder
+from tests.agent_house import HERE, START, ZONE, Script, World, call, world
+from tests.mortal import Lost, Mortal
 
 
 class Ring(Arguments):
@@ -104,6 +84,40 @@ async def test_what_may_have_been_done_is_not_repeated_and_the_model_is_told(her
     assert here.rung == ["Anna"]
     assert "may have been done or not" in model.seen[0][-1].text
     assert "Not verified" in here.answer
+
+
+@pytest.mark.parametrize("which", ["Bob's birthday", "1"])
+async def test_a_kill_while_something_is_forgotten_costs_nothing_else(here: World, which):
+    """What a word or a number meant is gone by then, and it may fit something else."""
+    memories = here.store.memories
+    for fact in ("Bob's birthday is in May.", "Bob has 1 dog."):
+        await memories.remember("telegram", "1", fact, key=fact)
+    await here.ask("Forget Bob's birthday")
+    journal = here.store.journal
+    here.store.journal = Mortal(journal, "done:1-0", after=False)
+    with pytest.raises(Lost):
+        await here.worker(call("forget", which=which)).work_once()
+    here.store.journal = journal
+    here.clock.forward(seconds=61)
+    await here.worker_with(model := Script("Please look whether it is gone.")).work_once()
+    assert [memory.text for memory in await memories.all("telegram", "1")] == ["Bob has 1 dog."]
+    assert "may have been done or not" in model.seen[0][-1].text
+
+
+async def test_a_kill_while_a_reminder_is_canceled_costs_no_other(here: World):
+    reminders = here.store.reminders
+    for text in ("run", "Call the doctor"):
+        due_at = START + timedelta(days=1)
+        await reminders.add(Reminder("", HERE, "1", text, due_at, zone=ZONE.key), key=text)
+    await here.ask("Cancel the reminder to run")
+    journal = here.store.journal
+    here.store.journal = Mortal(journal, "done:1-0", after=False)
+    with pytest.raises(Lost):
+        await here.worker(call("cancel_reminder", which="run")).work_once()
+    here.store.journal = journal
+    here.clock.forward(seconds=61)
+    await here.worker("Please look whether it is gone.").work_once()
+    assert [reminder.text for reminder in await reminders.of("telegram", "1")] == ["Call the doctor"]
 
 
 async def test_a_platform_that_is_away_for_long_costs_no_second_answer(here: World):

@@ -60,8 +60,9 @@ def memory_tools(memories: Memories) -> tuple[AnyTool, ...]:
         Tool("recall", _RECALL, *typed(Recall), keeping.recall),
         Tool("correct_memory", "Put a corrected fact in the place of a remembered one.", *typed(Correct),
              keeping.correct, effect="change", proves=kept, final=True),
+        # Not repeatable: its words may fit another memory once the one that they meant is gone.
         Tool("forget", _FORGET, *typed(Forget), keeping.forget,
-             effect="change", proves=kept | {"forgetting"}, final=True),
+             effect="change", proves=kept | {"forgetting"}, final=True, repeatable=False),
     )  # fmt: skip
 
 

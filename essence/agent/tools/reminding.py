@@ -13,7 +13,7 @@ from essence.agent.tools.memory import stems
 from essence.agent.tools.tool import AnyTool, Arguments, Call, Kind, Tool, typed
 from essence.agent.when import names_a_time, next_time, point_in_time, rule_of
 from essence.errors import InvalidInput
-from essence.ports import Reminders
+from essence.ports import Journal, Reminders
 from essence.work import Reminder
 
 # An example tells a small model more than a description.
@@ -63,27 +63,42 @@ class Cancel(Arguments):
     which: str = Field(min_length=1, max_length=200, description="Number of the reminder, or words that are in it.")
 
 
-def reminder_tools(reminders: Reminders, zone: ZoneInfo, now: Callable[[], datetime] = utc_now) -> tuple[AnyTool, ...]:
+def reminder_tools(
+    reminders: Reminders, journal: Journal, zone: ZoneInfo, now: Callable[[], datetime] = utc_now
+) -> tuple[AnyTool, ...]:
     """`remind`, `schedule`, `reminders`, `cancel_reminder`. `zone`: the owner's."""
-    clockwork = _Clockwork(reminders, zone, now)
+    clockwork = _Clockwork(reminders, journal, zone, now)
     proves: frozenset[Kind] = frozenset({"reminder"})
     return (
         Tool("remind", _REMIND, *typed(Remind), clockwork.remind, effect="change", proves=proves, final=True),
         Tool("schedule", _SCHEDULE, *typed(Schedule), clockwork.schedule, effect="change", proves=proves, final=True),
         Tool("reminders", "List the timers and reminders to come.", *typed(Reminded), clockwork.show, final=True),
+        # Not repeatable: its words may fit another reminder once the one that they meant is gone.
         Tool("cancel_reminder", _CANCEL, *typed(Cancel), clockwork.cancel,
-             effect="change", proves=proves | {"forgetting"}, final=True),
+             effect="change", proves=proves | {"forgetting"}, final=True, repeatable=False),
     )  # fmt: skip
 
 
 class _Clockwork:
-    def __init__(self, reminders: Reminders, zone: ZoneInfo, now: Callable[[], datetime]) -> None:
-        self._reminders, self._zone, self._now = reminders, zone, now
+    def __init__(self, reminders: Reminders, journal: Journal, zone: ZoneInfo, now: Callable[[], datetime]) -> None:
+        self._reminders, self._journal, self._zone, self._now = reminders, journal, zone, now
 
     async def remind(self, call: Call, wanted: Remind) -> str:
-        due_at = point_in_time(self._when(call, wanted.when), self._now().astimezone(self._zone))
+        asked_at = await self._asked_at(call)
+        due_at = point_in_time(self._when(call, wanted.when), asked_at.astimezone(self._zone))
         kept = await self._add(call, wanted.text or "Time is up.", due_at, rule="", works=False)
         return f"Reminder {kept.reminder_id} is set for {self._shown(kept.due_at)}: {kept.text}"
+
+    async def _asked_at(self, call: Call) -> datetime:
+        """From when "in ten minutes" and "tomorrow" count: when the message came, however late it is worked on.
+
+        Of a task that somebody wants tried again it is when that is done.
+        """
+        if call.job.round == 0:
+            for step in await self._journal.timed(call.request.key):
+                if step.name == call.request.voucher:
+                    return step.at
+        return self._now()
 
     def _when(self, call: Call, when: str) -> str:
         """The owner's own words, where the model's name no time and theirs do."""
@@ -94,7 +109,8 @@ class _Clockwork:
 
     async def schedule(self, call: Call, wanted: Schedule) -> str:
         rule = rule_of(wanted.when)
-        kept = await self._add(call, wanted.text, next_time(rule, self._zone, self._now()), rule, works=wanted.work)
+        first_at = next_time(rule, self._zone, await self._asked_at(call))
+        kept = await self._add(call, wanted.text, first_at, rule, works=wanted.work)
         return f"Reminder {kept.reminder_id} is set, first for {self._shown(kept.due_at)} and then on: {kept.text}"
 
     async def _add(self, call: Call, text: str, due_at: datetime, rule: str, *, works: bool) -> Reminder:

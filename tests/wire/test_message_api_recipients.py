@@ -1,8 +1,9 @@
 """Who may use the Message API, whom they may write to, and where a person is found."""
 
+import asyncio
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import get_args
 
@@ -12,7 +13,7 @@ import pytest
 from essence.chat.intake import KEEP_OUT, LET_IN, NO, YES
 from essence.config import MessageApiClient
 from essence.dialogue import Address, Person
-from essence.errors import ConfigError
+from essence.errors import ConfigError, NotFound
 from essence.message_client import open_message_api
 from essence.outgoing import SCOPES, Identity
 from essence.store import open_store
@@ -205,6 +206,29 @@ async def test_a_bound_key_lists_what_it_posted_to_all_of_its_recipients_page_by
         assert pages == [["5", "4", "3", "2"], ["1", "0"]]
         there = (await rest.get("/messages", params={"platform": "discord"})).json()["messages"]
         assert [one["message"] for one in there] == ["5", "2"]
+
+
+@pytest.mark.parametrize("june_is_first", [True, False])
+async def test_what_june_edits_by_key_is_her_own_message_whoever_posted_under_the_same_one(
+    keys, url, store, june_is_first
+):
+    key = "telegram:7:10:progress"
+    post = {"headers": {"Idempotency-Key": key}}
+    async with keys("send", "read", recipients=(Identity("telegram", "-100"),)) as bot, client(url) as june:
+        if june_is_first:
+            hers = (await june.post("⏳ …", chat_id=TELEGRAM, key=key)).message_id
+        its = (await bot.post("/messages", json={"message": "hello", "chat_id": "-100"}, **post)).json()["message_id"]
+        if not june_is_first:
+            with pytest.raises(NotFound):
+                await june.edit(key, "⏳ Reading the letter of Ann's bank")
+            hers = (await june.post("⏳ …", chat_id=TELEGRAM, key=key)).message_id
+        with suppress(TimeoutError):  # there is no platform that could take it
+            async with asyncio.timeout(0.5):
+                await june.edit(key, "⏳ Reading the letter of Ann's bank")
+        assert (await bot.get(f"/messages/{its}")).json()["message"] == "hello"
+        assert (await store.messages.read(hers)).draft.text == "⏳ Reading the letter of Ann's bank"
+        listed = (await bot.get("/messages", params={"idempotency_key": key})).json()["messages"]
+        assert [one["message_id"] for one in listed] == [its]
 
 
 OF_JUNE = [

@@ -93,7 +93,12 @@ class Desk:
         return posted
 
     async def list(self, key: ApiKey, which: Filter, *, limit: int, before: int | None) -> tuple[Posted, ...]:
-        """What this key may see, the newest first."""
+        """What this key may see, the newest first.
+
+        An idempotency key is its author's own: the same one of somebody else is of another message.
+        """
+        if which.idempotency_key is not None:
+            which = replace(which, author=key.name)
         if not key.recipients:
             return await self.messages.list(which, limit=limit, before=before)
         found: list[Posted] = []

@@ -106,7 +106,9 @@ class Wanted(_Strict):
     user_id: Id | None = None
     message_type: MessageType | None = None
     state: State | None = None
-    idempotency_key: Annotated[str, StringConstraints(max_length=255)] | None = None
+    idempotency_key: Annotated[str, StringConstraints(max_length=255)] | None = Field(
+        default=None, description="Under which you posted it: the same key of somebody else is of another message."
+    )
     since: AwareDatetime | None = Field(default=None, description="Posted at this time or later.")
     until: AwareDatetime | None = Field(default=None, description="Posted before this time.")
     limit: int = Field(default=50, ge=1, le=PAGE_MAX)

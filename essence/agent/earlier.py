@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +21,8 @@ class Earlier:
     turns: tuple[Turn, ...] = ()
     """The oldest first."""
     tainted: bool = False
-    """Words of others are in it: passed on, quoted, fetched, or another member's of a group."""
+    """Words of others are in the conversation: passed on, quoted, fetched, or another member's of a group. They may be
+    older than `turns`: an answer that tells of them outlasts them."""
 
 
 async def earlier(conversations: Conversations, request: Request, *, turns: int, chars: int) -> Earlier:
@@ -31,20 +31,19 @@ async def earlier(conversations: Conversations, request: Request, *, turns: int,
     Without the message itself, which the chat service keeps when it takes it, and without an answer of a lost attempt.
     """
     own = [turn for name in ("asked", "answered") for turn in await conversations.said(f"{request.key}:{name}")]
-    last: deque[tuple[Turn, str]] = deque(maxlen=turns + len(own))
+    said: list[tuple[Turn, str]] = []
     async for line in conversations.export(request.address):
         fields = json.loads(line)
         if fields["role"] in _ROLES:
-            last.append((Turn(_ROLES[fields["role"]], fields["text"]), fields["person_id"]))
+            said.append((Turn(_ROLES[fields["role"]], fields["text"]), fields["person_id"]))
     shown: list[Turn] = []
     tainted = False
-    for turn, person_id in reversed(last):
+    for turn, person_id in reversed(said):
         if turn in own:
             own.remove(turn)
             continue
-        chars -= len(turn.text)
-        if chars < 0 or len(shown) == turns:
-            break
-        shown.append(turn)
         tainted |= person_id != request.person_id or holds_others(turn)
+        chars -= len(turn.text)
+        if chars >= 0 and len(shown) < turns:
+            shown.append(turn)
     return Earlier(tuple(reversed(shown)), tainted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from essence import observe
+from essence.agent.watched import is_told_to_stop
 from essence.agent.worker import Worker
 from essence.errors import JuneError
 from essence.work import TaskClaim
@@ -44,13 +45,21 @@ class Crew:
                 worked = await self._claim_or_stop()
                 failures = 0
                 self._contact.notice(None)
-            except JuneError as error:
-                self._contact.notice(error)
+            except (JuneError, asyncio.CancelledError) as error:
+                self._notice(error)
                 worked = False
                 await self._pause(_PAUSE_S[min(failures, len(_PAUSE_S) - 1)])
                 failures += 1
             if not worked and self._left is not None:
                 self._left += 1
+
+    def _notice(self, error: BaseException) -> None:
+        if isinstance(error, JuneError):
+            self._contact.notice(error)
+        elif is_told_to_stop():
+            raise error
+        else:  # a call was broken off, and the task was given back; the worker isn't to be lost over it
+            observe.logger().error("work_broken_off", exc_info=error)
 
     def _take(self) -> bool:
         """One of the tasks that are left to do."""

@@ -18,3 +18,9 @@ async def watched(watch: Coroutine[Any, Any, NoReturn]) -> AsyncIterator[None]:
             watching.cancel()
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from failed
+
+
+def is_told_to_stop() -> bool:
+    """Whether this task was cancelled; if not, a CancelledError in it is that of something it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

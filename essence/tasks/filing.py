@@ -60,9 +60,9 @@ def _add(desk: Desk, asked: CreateTask, key: str | None) -> tuple[int, bool]:
     if task_id is not None:
         return task_id, False
     known = desk.connection.execute(_WITH_KEY, {"p_key": key}).one()
-    if _holder(known.created_by) == _holder(desk.agent_id) or _asks_the_same(known, asked):
+    if holder(known.created_by) == holder(desk.agent_id) or _asks_the_same(known, asked):
         return int(known.id), True
-    return _add(desk, asked, f"{key}{_APART}{_holder(desk.agent_id)}")
+    return _add(desk, asked, f"{key}{APART}{holder(desk.agent_id)}")
 
 
 def _insert(desk: Desk, asked: CreateTask, key: str | None) -> int | None:
@@ -88,11 +88,11 @@ def _insert(desk: Desk, asked: CreateTask, key: str | None) -> int | None:
     return task_id
 
 
-_APART = f"{' ' * KEY_MAX_CHARS} of "
+APART = f"{' ' * KEY_MAX_CHARS} of "
 """Between a key that another agent has and whose it is, too. It is longer than any key that can be asked for."""
 
 
-def _holder(agent_id: str) -> str:
+def holder(agent_id: str) -> str:
     """Whose key an agent shows: its workers, `agent/worker`, speak under it as well."""
     return agent_id.partition("/")[0]
 

@@ -62,10 +62,12 @@ def get_recurring_task(desk: Desk, asked: OfRecurring) -> Answer:
 
 def update_recurring_task(desk: Desk, asked: UpdateRecurring) -> Answer:
     """Change when a task is made anew."""
-    _locked(desk, asked.recurring_id)
+    row = _locked(desk, asked.recurring_id)
     values = asked.model_dump(include={"recurrence_type", "next_occurrence"}, exclude_none=True)
     if asked.recurrence_config is not None:
         values |= _days(asked.recurrence_config)
+    elif values and _is_implied(row.day_of_month):
+        values["day_of_month"] = None
     _change(desk, asked.recurring_id, values)
     return {"success": True, "recurring_id": asked.recurring_id, "message": "Recurring task updated"}
 
@@ -110,11 +112,26 @@ def _make(desk: Desk, row: Row[Any]) -> int:
         idempotency_key=f"recurring:{row.id}:{iso(row.next_occurrence)}",
     )
     made = create_task(desk, task)
-    later = following(row.recurrence_type, row.next_occurrence, row.day_of_week, row.day_of_month)
+    day = _day_to_keep(row)
+    wished = None if day is None else abs(day)
+    later = following(row.recurrence_type, row.next_occurrence, row.day_of_week, wished)
     while later <= desk.now:
-        later = following(row.recurrence_type, later, row.day_of_week, row.day_of_month)
-    _change(desk, row.id, {"next_occurrence": later, "last_occurrence_created": desk.now})
+        later = following(row.recurrence_type, later, row.day_of_week, wished)
+    _change(desk, row.id, {"next_occurrence": later, "last_occurrence_created": desk.now, "day_of_month": day})
     return int(str(made["task_id"]))
+
+
+def _day_to_keep(row: Row[Any]) -> int | None:
+    """A month's day, to be kept while shorter months have none; below 0: that of the first time, not asked for."""
+    if row.day_of_month is None and row.recurrence_type == "monthly":
+        return -int(row.next_occurrence.day)
+    day: int | None = row.day_of_month
+    return day
+
+
+def _is_implied(day_of_month: int | None) -> bool:
+    """Whether nobody asked for this day: then another first time is another day."""
+    return day_of_month is not None and day_of_month < 0
 
 
 def following(kind: str, after: datetime, day_of_week: int | None, day_of_month: int | None) -> datetime:
@@ -161,7 +178,8 @@ def _change(desk: Desk, recurring_id: int, values: dict[str, Any]) -> None:
 
 
 def _json(row: Row[Any]) -> Answer:
-    days = {"day_of_week": row.day_of_week, "day_of_month": row.day_of_month}
+    asked_for = None if _is_implied(row.day_of_month) else row.day_of_month
+    days = {"day_of_week": row.day_of_week, "day_of_month": asked_for}
     return {
         "id": row.id,
         "task_id": row.task_id,

@@ -130,7 +130,7 @@ history = Table(
     Column("old_value", Text),
     Column("new_value", Text),
     Column("notes", Text),
-    Column("key", Text, unique=True),  # idempotency key of an update
+    Column("key", Text, unique=True),  # idempotency key of an update; with its task and agent where another has the key
     Column("created_at", Utc, nullable=False),
 )
 Index("task_history_task", history.c.task_id, history.c.id)
@@ -226,7 +226,7 @@ recurring = Table(
     Column("task_id", BigInteger, ForeignKey("tasks.id"), nullable=False),
     Column("recurrence_type", Text, nullable=False),
     Column("day_of_week", Integer),  # 0 is Monday
-    Column("day_of_month", Integer),
+    Column("day_of_month", Integer),  # below 0: nobody asked for it, it is that of the first time
     Column("next_occurrence", Utc, nullable=False),
     Column("last_occurrence_created", Utc),
     Column("is_active", Boolean, nullable=False, server_default=true()),

@@ -11,6 +11,7 @@ from essence.store.tables import INSERTS
 from essence.tasks import cursors
 from essence.tasks.arguments import ActivityFeed, AddTaskUpdate, OfTask, Performance, Statistics
 from essence.tasks.desk import Desk
+from essence.tasks.filing import APART, holder
 from essence.tasks.projects import project_json
 from essence.tasks.records import Answer, change_json, compact, stamp, task_json, task_rows
 from essence.tasks.refusals import unknown
@@ -27,6 +28,7 @@ _ADD_ONCE = {
     name: dialect(history).on_conflict_do_nothing(index_elements=["key"]).returning(history.c.id)
     for name, dialect in INSERTS.items()
 }
+_WITH_KEY = select(history.c.id, history.c.task_id, history.c.agent_id).where(history.c.key == bindparam("p_key"))
 _BLOCKERS = (
     select(relationships.c.blocker_id, tasks.c.task_status)
     .join(tasks, tasks.c.id == relationships.c.blocker_id)
@@ -55,25 +57,36 @@ _PARENTS = (
 def add_task_update(desk: Desk, asked: AddTaskUpdate) -> Answer:
     """Write into a task's history how it gets on; from whoever holds the task it is a sign of life, too."""
     row = lock(desk, asked.task_id) if asked.lease_token is None else held(desk, asked.task_id, asked.lease_token)
-    entry = {
-        "task_id": row.id,
-        "agent_id": desk.agent_id,
-        "change_type": asked.update_type,
-        "new_value": None if asked.metadata is None else compact(asked.metadata),
-        "notes": asked.content,
-        "key": asked.idempotency_key,
-        "created_at": desk.now,
-    }
-    update_id = desk.connection.scalar(_ADD_ONCE[desk.connection.dialect.name], entry)
-    repeated = update_id is None
-    if repeated:
-        update_id = desk.connection.scalar(select(history.c.id).where(history.c.key == asked.idempotency_key))
+    update_id, repeated = _tell(desk, asked, asked.idempotency_key)
     if row.holder == desk.agent_id:
         desk.leases.renew(desk.connection, row.id, desk.now)
     answer: Answer = {"success": True, "update_id": update_id, "task_id": row.id}
     return (
         answer | {"message": f"Update added successfully to task {row.id}"} | ({"repeated": True} if repeated else {})
     )
+
+
+def _tell(desk: Desk, asked: AddTaskUpdate, key: str | None) -> tuple[int, bool]:
+    """The update's id, and whether it was there.
+
+    A key is its agent's own, for one task: agents count alike, and one agent may count anew with each task.
+    """
+    entry = {
+        "task_id": asked.task_id,
+        "agent_id": desk.agent_id,
+        "change_type": asked.update_type,
+        "new_value": None if asked.metadata is None else compact(asked.metadata),
+        "notes": asked.content,
+        "key": key,
+        "created_at": desk.now,
+    }
+    update_id = desk.connection.scalar(_ADD_ONCE[desk.connection.dialect.name], entry)
+    if update_id is not None:
+        return int(update_id), False
+    known = desk.connection.execute(_WITH_KEY, {"p_key": key}).one()
+    if (known.task_id, holder(known.agent_id)) == (asked.task_id, holder(desk.agent_id)):
+        return int(known.id), True
+    return _tell(desk, asked, f"{key}{APART}{asked.task_id} of {holder(desk.agent_id)}")
 
 
 def get_task_context(desk: Desk, asked: OfTask) -> Answer:

@@ -28,11 +28,12 @@ _RESERVED_PIDS = 300
 _PROGRAMS = ("unshare", "setpriv", "prlimit", "pivot_root", "mount", "sh")
 _WALLS = ("--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child")
 # Arguments: the workspace, the command, the most processes of the sandbox's user, the highest number of a process (or
-# nothing). Only what is bound is there afterwards. /proc is read only, since root, whom June may run as, may otherwise
-# write the machine's /proc/sys. Where memory runs out, the kernel ends the command before anything else.
+# nothing). Only what is bound is there afterwards. The new root is put together over /sys, which every machine has and
+# nothing here needs: a folder made for it would stay. /proc is read only, since root, whom June may run as, may
+# otherwise write the machine's /proc/sys. Where memory runs out, the kernel ends the command before anything else.
 _SCRIPT = """
 set -eu
-root=$(mktemp -d)
+root=/sys
 mount -t tmpfs -o size=64m,mode=755 june "$root"
 for name in usr bin sbin lib lib64; do
   if [ -L "/$name" ]; then ln -s "$(readlink "/$name")" "$root/$name"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import secrets
 import stat
 import unicodedata
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ _LISTED_MAX = 200
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A pipe would keep whoever opens it waiting.
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_DRAFT = re.compile(r"\.june-[0-9a-f]{16}\.draft")
+"""Names of files that are being written; one whose writer was killed stays, and is shown to nobody."""
 _UNSHOWN = ("Cc", "Cs", "Zl", "Zp")
 """Categories of characters that end a line, or stand for a byte that is no text, which no model can be sent."""
 
@@ -80,16 +84,19 @@ class Workspace:
     def write(self, path: str, text: str, *, append: bool) -> int:
         """Write a file, its folders made where they are missing; returns how many bytes were written.
 
+        What is there is replaced as a whole, or left as it is: the disk may be full, and June may be killed.
+
         Raises:
             InvalidInput: The path leads out, it is no file, or the text can't be written as UTF-8.
         """
-        data, how = _encoded(text), os.O_APPEND if append else 0
+        data = _encoded(text)
         with self._parent(path, make=True) as (parent, name), _named(path):
-            handle = os.open(name, os.O_WRONLY | os.O_CREAT | how | _FILE, 0o600, dir_fd=parent)
-            with _regular(handle, path):
-                if not append:
-                    os.ftruncate(handle, 0)
-                _write_all(handle, data)
+            if append:
+                handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _FILE, 0o600, dir_fd=parent)
+                with _regular(handle, path):
+                    _write_all(handle, data)
+            else:
+                _replace(name, data, parent, _replaced(name, parent, path))
         return len(data)
 
     def names(self, folder: str) -> list[str]:
@@ -104,7 +111,8 @@ class Workspace:
             for where, folders, files, _at in os.fwalk(".", dir_fd=start, follow_symlinks=False):
                 folders.sort()
                 below = "" if where == "." else f"{where.removeprefix('./')}/"
-                names += [f"{folder}/{below}{name}".lstrip("/") for name in sorted(files)]
+                shown = sorted(name for name in files if not _DRAFT.fullmatch(name))
+                names += [f"{folder}/{below}{name}".lstrip("/") for name in shown]
                 if len(names) > _LISTED_MAX:
                     break
         return [_shown(name) for name in names[:_LISTED_MAX]]
@@ -171,6 +179,44 @@ def _encoded(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:  # half of a pair of surrogates
         raise InvalidInput("There are characters in the text that are none. Write it without them.") from error
+
+
+def _replaced(name: str, parent: int, path: str) -> os.stat_result | None:
+    """Whose, and for whom, the file is that a new one takes the place of; None: there is none.
+
+    It is opened as if to write into it, so that what can't be written isn't replaced either.
+    """
+    try:
+        with _regular(os.open(name, os.O_WRONLY | _FILE, dir_fd=parent), path) as handle:
+            return os.fstat(handle)
+    except FileNotFoundError:
+        return None
+
+
+def _replace(name: str, data: bytes, parent: int, old: os.stat_result | None) -> None:
+    draft = f".june-{secrets.token_hex(8)}.draft"
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o600, dir_fd=parent)
+    try:
+        try:
+            _write_all(handle, data)
+            if old is not None:
+                _hand_on(handle, old)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.rename(draft, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(draft, dir_fd=parent)
+        raise
+
+
+def _hand_on(handle: int, old: os.stat_result) -> None:
+    """Give a file the owner and the permissions of the one before, as far as June may and the disk knows them."""
+    with suppress(OSError):
+        os.fchown(handle, old.st_uid, old.st_gid)
+    with suppress(OSError):
+        os.fchmod(handle, old.st_mode & 0o777)
 
 
 def _write_all(handle: int, data: bytes) -> None:

@@ -28,6 +28,7 @@ from mcp_types import Tool as McpTool
 
 from essence import observe
 from essence.agent.tools.tool import AnyTool, Call, Kind, Tool
+from essence.agent.watched import is_told_to_stop
 from essence.errors import ConfigError, EngineError, InvalidInput, JuneError, TooSlow, Unreachable
 
 T = TypeVar("T")
@@ -123,9 +124,10 @@ class _Guest:
         while True:
             try:
                 self.tools = tuple(_tool(self.link, one) for one in await self.link.tools())
-            except JuneError as error:
+            except Exception as error:  # a mistake of June's, too: no server is left out without a word
                 if not self.tried.is_set():
-                    observe.logger().warning("mcp_server_away", server=self.link.server.name, error=str(error))
+                    log = observe.logger().bind(server=self.link.server.name, error=str(error))
+                    log.warning("mcp_server_away", exc_info=not isinstance(error, JuneError))
             else:
                 observe.logger().info("mcp_server_joined", server=self.link.server.name, tools=len(self.tools))
                 return
@@ -164,47 +166,67 @@ class Link:
         return await self._ask(lambda client: client.call_tool(name, arguments), CALL_S)
 
     async def _ask(self, ask: Callable[[Client], Awaitable[T]], deadline_s: float) -> T:
+        client: Client | None = None
         try:
             async with asyncio.timeout(deadline_s):
-                return await ask(await self._open())
+                client = await self._open()
+                return await ask(client)
         except JuneError:
             raise
         except TimeoutError as error:
-            await self.close()
+            await self._drop(client)
             raise TooSlow(f"The MCP server {self.server.name} does not answer.") from error
-        except Exception as error:  # the SDK raises what its transports do, and those are of several libraries
-            await self.close()
+        except (Exception, asyncio.CancelledError) as error:  # the SDK raises what transports of several libraries do
+            if isinstance(error, asyncio.CancelledError) and is_told_to_stop():
+                raise
+            await self._drop(client)
             raise Unreachable(f"The MCP server {self.server.name} failed ({error!r:.200}).") from error
 
     async def _open(self) -> Client:
         async with self._opening:
             if self._client is None:
+                await self.close()  # what an earlier one left
                 ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
                 self._enough = asyncio.Event()
-                self._holding = asyncio.create_task(self._hold(ready, self._enough))
-                self._client = await ready
+                self._holding = holding = asyncio.create_task(self._hold(ready, self._enough))
+                try:
+                    self._client = await ready
+                except BaseException:
+                    holding.cancel()
+                    raise
             return self._client
 
     async def _hold(self, ready: asyncio.Future[Client], enough: asyncio.Event) -> None:
+        held: Client | None = None
         try:
-            async with _connected(self.server) as client:
-                ready.set_result(client)
+            async with _connected(self.server) as held:
+                ready.set_result(held)
                 await enough.wait()
         except Exception as error:  # noqa: BLE001 - the SDK's task groups raise groups of anything
             if not ready.done():
                 ready.set_exception(Unreachable(_not_reached(self.server, error)))
         finally:
-            self._client = None
-            ready.cancel()
+            if self._client is held:
+                self._client = None
+            if not ready.done():  # whoever waits for it was not told to stop
+                ready.set_exception(Unreachable(f"The MCP server {self.server.name} was let go of. Try again."))
+
+    async def _drop(self, worn: Client | None) -> None:
+        """Leave a session that broke, unless it was left before: the one that is open then is another's."""
+        if worn is not None and worn is self._client:
+            await self.close()
 
     async def close(self) -> None:
         """Let go of the session; the next use opens a new one."""
         holding, self._holding, self._client = self._holding, None, None
-        if holding is not None:
-            self._enough.set()
+        if holding is None:
+            return
+        self._enough.set()
+        try:
             await asyncio.wait([holding], timeout=CONNECT_S)
+        finally:
             holding.cancel()
-            await asyncio.gather(holding, return_exceptions=True)
+        await asyncio.gather(holding, return_exceptions=True)
 
 
 def _not_reached(server: Server, error: Exception) -> str:

@@ -100,12 +100,18 @@ def _read(words: str, now: datetime, read: Callable[[str], datetime | None]) -> 
     """What is read, in UTC, if it is in the calendar."""
     try:
         found = read(plain(words))
-        at = None if found is None else found.astimezone(UTC)
+        at = None if found is None else _to_come(found, now)
     except OverflowError as error:
         raise InvalidInput(f"{words!r} is out of the calendar. {_WITHIN}") from error
     if at is not None and at >= _LAST:
         raise InvalidInput(f"{words!r} is too far ahead. {_WITHIN}")
     return at
+
+
+def _to_come(at: datetime, now: datetime) -> datetime:
+    """In UTC. Of a time that a clock shows twice, when summer ends, it is the first that isn't past."""
+    first, second = (at.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    return second if first <= now.astimezone(UTC) < second else first
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +248,7 @@ def _day_and_time(pieces: _Pieces, now: datetime, *, sure: bool) -> datetime | N
     at = datetime.combine(day, clock.at, tzinfo=now.tzinfo)
     if sure or clock.exact or clock.at.hour >= 12:
         return at
-    later = clock.at.hour in range(1, 7) or (day == today and at <= now)
+    later = clock.at.hour in range(1, 7) or (day == today and _to_come(at, now) <= now.astimezone(UTC))
     return at.replace(hour=at.hour + 12) if later else at
 
 
@@ -258,8 +264,8 @@ def _next_time(clock: time, now: datetime, *, exact: bool) -> datetime:
     """The next time that a clock shows this; without am or pm, one that has twelve hours."""
     candidates = [clock] if exact or not 1 <= clock.hour <= 12 else [clock, clock.replace(hour=(clock.hour + 12) % 24)]
     moments = [
-        datetime.combine(now.date() + timedelta(days=days), candidate, tzinfo=now.tzinfo)
+        _to_come(datetime.combine(now.date() + timedelta(days=days), candidate, tzinfo=now.tzinfo), now)
         for days in (0, 1)
         for candidate in candidates
     ]
-    return min(moment for moment in moments if moment > now)
+    return min(moment for moment in moments if moment > now.astimezone(UTC))

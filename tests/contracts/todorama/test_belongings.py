@@ -100,6 +100,25 @@ async def test_recurring_tasks_are_made_anew_until_they_are_stopped(call, projec
     assert code(await call("get_recurring_task", recurring_id=10**9)) == "not_found"
 
 
+async def test_a_monthly_task_keeps_the_day_of_its_first_time_through_shorter_months(call, project):
+    task_id = await new_task(call, project)
+    said = {"task_id": task_id, "recurrence_type": "monthly", "next_occurrence": "2031-01-31T09:00:00Z"}
+    its_id = (await call("create_recurring_task", **said))["recurring_task_id"]
+
+    async def days(number: int) -> list[str]:
+        found = []
+        for _ in range(number):
+            await call("create_recurring_instance", recurring_id=its_id)
+            recurring = (await call("get_recurring_task", recurring_id=its_id))["recurring_task"]
+            assert recurring["recurrence_config"] == {}
+            found.append(recurring["next_occurrence"][:10])
+        return found
+
+    assert await days(3) == ["2031-02-28", "2031-03-31", "2031-04-30"]
+    await call("update_recurring_task", recurring_id=its_id, next_occurrence="2031-06-15T09:00:00Z")
+    assert await days(2) == ["2031-07-15", "2031-08-15"]
+
+
 async def test_a_recurring_task_whose_time_has_come_is_made_once_however_often_it_was_missed(call, project):
     task_id = await done_task(call, project)
     said = {"task_id": task_id, "recurrence_type": "daily", "next_occurrence": "2026-01-01T09:00:00Z"}

@@ -152,3 +152,20 @@ async def test_add_task_update_writes_history_once_for_each_key(call, project):
     assert code(await call("add_task_update", **said | {"update_type": "status"})) == "invalid_input"
     assert code(await call("add_task_update", **said | {"content": " "})) == "invalid_input"
     assert code(await call("add_task_update", **said, lease_token=7)) == "stale_lease"
+
+
+async def test_updates_that_agents_count_alike_are_all_kept_and_each_only_once(call, project):
+    key = f"key {next(numbers)}"
+    tasks = [await new_task(call, project) for _ in range(2)]
+    told = [(task_id, agent) for task_id in tasks for agent in ("ann", "bob")]
+
+    async def tell(task_id: int, agent: str) -> int:
+        said = {"task_id": task_id, "agent_id": agent, "content": f"by {agent}", "update_type": "note"}
+        return (await call("add_task_update", **said, idempotency_key=key))["update_id"]
+
+    ids = [await tell(*one) for one in told]
+    assert [await tell(*one) for one in told] == ids
+    assert await tell(tasks[1], "bob/2") == ids[-1]
+    for task_id in tasks:
+        updates = (await call("get_task_context", task_id=task_id))["updates"]
+        assert [(update["agent_id"], update["notes"]) for update in updates] == [("ann", "by ann"), ("bob", "by bob")]

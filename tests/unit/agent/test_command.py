@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from essence.agent.tools import command
 from essence.agent.tools.command import OUTPUT_MAX_BYTES, PROCESSES_MAX, Sandbox, _process_limits
 from essence.errors import EngineError, EngineMissing, InvalidInput, TooSlow
 
@@ -37,6 +38,15 @@ async def test_a_command_sees_no_other_file_no_network_and_no_other_process(sand
     assert "eth" not in seen
     assert "/etc/hostname" not in seen
     assert "pytest\0" not in seen
+
+
+async def test_a_command_has_a_tmp_of_its_own_and_leaves_nothing_in_the_machine_s(sandbox, tmp_path, monkeypatch):
+    (folder := tmp_path / "tmp").mkdir()
+    (folder / "secret.txt").touch()
+    monkeypatch.setattr(command, "_ENVIRONMENT", command._ENVIRONMENT | {"TMPDIR": str(folder)})
+    for _ in range(2):
+        assert await sandbox.run("ls -A /tmp; touch /tmp/x") == ""
+    assert [path.name for path in folder.iterdir()] == ["secret.txt"]
 
 
 @pytest.mark.parametrize("way", ["touch /usr/x", "touch /bin/x", "mount -o remount,rw /usr", "mount -t tmpfs x /tmp",

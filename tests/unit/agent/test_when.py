@@ -269,6 +269,27 @@ def test_a_day_ahead_is_counted_on_the_clock_and_hours_are_counted_as_they_pass(
     assert point_in_time("in 12 hours", night_before_winter) == datetime(2026, 10, 25, 8, 0, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("words", ["at 2:30 am", "today at 2:30 am", "2026-10-25 02:30", "25.10.2026 02:30"])
+@pytest.mark.parametrize(
+    ("now", "at"),
+    [
+        (datetime(2026, 10, 24, 23, 55, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),  # 1:55
+        (datetime(2026, 10, 25, 0, 10, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),  # 2:10, the first time
+        (datetime(2026, 10, 25, 0, 50, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),  # 2:50, the first time
+        (datetime(2026, 10, 25, 1, 10, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),  # 2:10 again
+    ],
+)
+def test_a_time_that_comes_twice_in_a_night_is_the_one_to_come(words, now, at):
+    assert point_in_time(words, now.astimezone(BERLIN)) == at
+
+
+def test_a_time_that_came_twice_tonight_is_tomorrow_s_or_past():
+    now = datetime(2026, 10, 25, 1, 50, tzinfo=UTC).astimezone(BERLIN)  # 2:50 again
+    assert point_in_time("at 2:30 am", now) == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
+    with pytest.raises(InvalidInput, match="past"):
+        point_in_time("today at 2:30 am", now)
+
+
 @pytest.mark.parametrize(
     ("words", "rule"),
     [

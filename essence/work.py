@@ -28,6 +28,8 @@ _TITLE_MAX = 80
 """Longest title of a message's task. [characters]"""
 _SHOWN_MAX = 2000
 """So much of a message stands in its task for people to read; its last line has all of it. [characters]"""
+ATTEMPTS_MAX = 1000
+"""Of a message's task: a board must not let it die in silence. Its agent tells the person when it gives up."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 NO_MESSAGE = "june:"
 """Begins the message id of a request that stands for no message of its platform, as a reminder's."""
@@ -37,6 +39,8 @@ ANSWER = "answer"
 """Name of the recorded step that holds a task's answer: from then on it is only brought to its owner."""
 CLAIMED = "claimed"
 """Name of the recorded step by which it is known since when an agent is at work on a message."""
+AGAIN = "again:"
+"""Begins the name of the step by which a further attempt at a message begins; the first one is `claimed`."""
 BEGUN = "begun:"
 """Begins the name of the step that is recorded before a tool is used, once the owner has allowed it."""
 DELIVERED = "delivered"
@@ -60,6 +64,8 @@ class NewTask:
     project_id: str | None = None
     parent_task_id: str | None = None
     """The task that this one is a part of."""
+    attempts_max: int | None = None
+    """After so many in vain a board that counts them lets it die; None: as the board is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +164,7 @@ class Request:
             verification="The answer was delivered to the person who wrote the message.",
             priority="high",
             project_id=project_id,
+            attempts_max=ATTEMPTS_MAX,
         )
 
     def _line(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -76,6 +77,18 @@ class Script:
         for call in reply:
             yield call
         yield Finished("tool_calls", Usage(10, 5))
+
+
+class Endless:
+    """A model that never comes to an end."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def reply(self, history: Sequence[Turn], *, tools: Sequence[ToolSpec] = ()) -> AsyncIterator[ModelEvent]:
+        self.asked.set()
+        await asyncio.Event().wait()
+        yield TextDelta("")
 
 
 def call(name: str, **arguments: object) -> list[ToolCall]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from essence.dialogue import Platform
+from essence.ports.rounds import key_of
 from essence.work import Request, TaskClaim, request_of
 
 Owners = Mapping[Platform, frozenset[str]]
@@ -35,7 +36,7 @@ class Job:
         task = self.claim.task
         made_at = task.created_at.astimezone(UTC).isoformat()
         key = f"task:{task.task_id}:{made_at}" if self.request is None else self.request.key
-        return f"{key}~{self.round}" if self.round else key
+        return key_of(key, self.round)
 
     @property
     def person(self) -> str:

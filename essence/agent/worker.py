@@ -38,7 +38,8 @@ from essence.agent.watched import watched
 from essence.dialogue import Turn
 from essence.errors import Conflict, InvalidInput, JuneError, NotAllowed, NotFound
 from essence.ports import LanguageModel, Store, TaskBoard
-from essence.work import ANSWER, CLAIMED, DELIVERED, FAILED, STOPPED, Memory, TaskClaim
+from essence.ports.rounds import rounds_of
+from essence.work import AGAIN, ANSWER, CLAIMED, DELIVERED, FAILED, STOPPED, Memory, TaskClaim
 
 STOP_EVERY_S = 1.0
 """How often a worker looks whether its owner has stopped it."""
@@ -55,6 +56,10 @@ _BOARD_PAUSE_S = 0.5
 _NOT_TAKEN = (
     "This June has taken no such message, and nobody else can speak in a person's name. Chat services, agent and "
     "create-user-interaction-task must have one STORE_URL."
+)
+_BROKEN_OFF = (
+    "I was broken off {} times while I worked on this, as when a computer runs out of memory. I have given it up; "
+    "my log says more."
 )
 KNOWN_MAX = 5
 """Memories that a model is shown unasked."""
@@ -138,7 +143,7 @@ class Worker:
         except Conflict:
             log.warning("claim_lost")
         except asyncio.CancelledError:
-            await self._give_back(claim, "The agent was stopped.", retry_s=0.0, patience_s=0.0)
+            await self._give_back(claim, "The agent was stopped.", retry_s=0.0, patience_s=0.0, counts=False)
             raise
         except JuneError as error:
             log.warning("attempt_failed", code=error.code, error=str(error))
@@ -176,9 +181,11 @@ class Worker:
                     raise Stopped
             await asyncio.sleep(STOP_EVERY_S)
 
-    async def _give_back(self, claim: TaskClaim, why: str, *, retry_s: float, patience_s: float) -> None:
+    async def _give_back(
+        self, claim: TaskClaim, why: str, *, retry_s: float, patience_s: float, counts: bool = True
+    ) -> None:
         try:
-            await _told(lambda: self._house.board.release(claim, why, retry_s=retry_s), patience_s)
+            await _told(lambda: self._house.board.release(claim, why, retry_s=retry_s, counts=counts), patience_s)
         except JuneError as error:  # the lease ends by itself
             observe.logger().warning("task_not_given_back", task=claim.task.task_id, code=error.code)
 
@@ -188,34 +195,53 @@ class Worker:
         except InvalidInput as error:
             await self._house.board.fail(claim, str(error))
             return
-        recorded = dict(await self._house.store.journal.steps(job.key))
-        if job.request is not None and job.request.voucher not in recorded:
+        rounds = await rounds_of(job.key, self._house.store.journal)
+        if job.request is not None and job.request.voucher not in rounds[0].steps:
             observe.logger().warning("message_not_vouched_for", task=claim.task.task_id)
             await self._house.board.fail(claim, _NOT_TAKEN)
             return
-        while FAILED in recorded:
-            job = replace(job, round=job.round + 1)
-            recorded = dict(await self._house.store.journal.steps(job.key))
-        if job.request is not None and CLAIMED not in recorded:
-            await self._record(job, CLAIMED, "")
+        job, recorded = replace(job, round=rounds[-1].number), dict(rounds[-1].steps)
         if (answer := recorded.get(ANSWER)) is None:
             try:
-                async with watched(self._listen_for_stop(job)):
-                    answer = await self._answer(job, recorded)
+                async with self._attempt(job, recorded) as attempt, watched(self._listen_for_stop(job)):
+                    answer = await self._answer(job, recorded, attempt)
             except Stopped:
                 await self._fail(job, "Its owner stopped it.")
                 return
             await self._record(job, ANSWER, answer)
         await self._conclude(job, json.loads(answer), delivered=DELIVERED in recorded)
 
-    async def _answer(self, job: Job, recorded: dict[str, str]) -> str:
+    @asynccontextmanager
+    async def _attempt(self, job: Job, recorded: dict[str, str]) -> AsyncIterator[int]:
+        """Record that an answer is sought; yields for the how manieth time.
+
+        The board's own count says something else: on its way to an answer, too, a task is given back and claimed anew.
+        An attempt at which the agent was told to stop is no attempt.
+        """
+        if job.request is None:
+            yield job.claim.attempt
+            return
+        begun = (CLAIMED in recorded) + sum(step.startswith(AGAIN) for step in recorded)
+        step = f"{AGAIN}{begun}." if begun else CLAIMED
+        await self._record(job, step, "")
+        try:
+            yield begun + 1
+        except asyncio.CancelledError:
+            with suppress(JuneError):
+                if begun:
+                    await self._house.store.journal.forget(job.key, prefix=step)
+            raise
+
+    async def _answer(self, job: Job, recorded: dict[str, str], attempt: int) -> str:
         """The answer as it is recorded: JSON of its text, its form, and of whether the task succeeded."""
-        text, failed = await self._text(job, recorded)
+        text, failed = await self._text(job, recorded, attempt)
         form = None if job.request is None else asdict(await self._delivery.form(job.request))
         return json.dumps({"text": text, "failed": failed, "form": form})
 
-    async def _text(self, job: Job, recorded: dict[str, str]) -> tuple[str, bool]:
+    async def _text(self, job: Job, recorded: dict[str, str], attempt: int) -> tuple[str, bool]:
         """What the owner reads, and whether the task failed."""
+        if job.request is not None and attempt > self._manners.attempts:
+            return f"⚠️ {_BROKEN_OFF.format(attempt - 1)}", True
         progress = Progress(job, self._house.board, self._house.messengers)
         try:
             async with self._not_silent(progress):
@@ -225,7 +251,7 @@ class Worker:
         except Conflict:
             raise
         except JuneError as error:
-            if error.retryable and job.claim.attempt < self._manners.attempts:
+            if error.retryable and attempt < self._manners.attempts:
                 raise
             return f"⚠️ {error}", True
         except Exception as error:  # noqa: BLE001 - a mistake of June's, which the next attempt would make again

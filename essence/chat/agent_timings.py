@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from essence.chat.timings import Stage, Timings
-from essence.work import ANSWER, BEGUN, CLAIMED, DELIVERED, FAILED, STOPPED, Cost, Step
+from essence.work import AGAIN, ANSWER, BEGUN, CLAIMED, DELIVERED, FAILED, STOPPED, Cost, Step
 
 _SHOWN_S = 0.005
 """What took less would be shown as 0.00 s."""
@@ -98,7 +98,7 @@ def _begun_at(steps: Sequence[Step], end: datetime) -> datetime:
 def _asked_s(steps: Sequence[Step]) -> float:
     """Between the call of a tool and its beginning, or its denial, nothing takes time but to ask the owner."""
     asked = 0.0
-    for before, step in pairwise(steps):
+    for before, step in pairwise(step for step in steps if not step.name.startswith(AGAIN)):
         denied = step.cost.tool_runs and not before.name.startswith(BEGUN)
         if denied or step.name.startswith(BEGUN):
             asked += _between(before.at, step.at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from essence.dialogue import ChannelProfile, Message, Reply
 from essence.errors import InvalidInput, JuneError, NotFound, Unreachable
 from essence.ports import Journal, Outbox, TaskBoard
 from essence.ports.handing_over import hand_over
-from essence.work import ANSWER, Request
+from essence.ports.rounds import begun_round
+from essence.work import ANSWER, STOPPED, Request
 
 FIRST_TRY_S = 10.0
 """A message that comes while the board is being opened for the first time waits so long for it: on a busy machine the
@@ -28,6 +30,9 @@ BOARD = "june:board"
 AWAY = "My task board can't be reached. `python -m essence todorama` starts it; `OWNER_ROUTE=chat` does without."
 GIVEN_UP = "⚠️ My agent gave this up without an answer. `python -m essence tasks show {}` tells why."
 NOBODY = "📋 It's on my list, and no agent is at work yet. Start one with `python -m essence agent`."
+SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 600.0
+"""Between two looks at a task that has not ended; each pause is twice the one before."""
+_ENDED = frozenset({"complete", "cancelled", "dead"})
 LOOK_EVERY_S = 20.0
 """So often it is looked whether the board is still there, for /status and the log."""
 
@@ -92,8 +97,10 @@ class Delegation:
                     self._board = board
                     self._tried.set()
                     async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(self._look_after(board))
                         tasks.create_task(self._watch(board))
+                        while True:
+                            due_s, task_id, message = await self._waiting.get()
+                            tasks.create_task(self._look_after(board, due_s, task_id, message))
             except JuneError as error:
                 if self._had_one:
                     self._contact.notice(error)
@@ -154,26 +161,34 @@ class Delegation:
             else:
                 self._contact.notice(None)
 
-    async def _look_after(self, board: TaskBoard) -> None:
-        while True:
-            due_s, task_id, message = await self._waiting.get()
-            await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
+    async def _look_after(self, board: TaskBoard, due_s: float, task_id: str, message: Message) -> None:
+        """Look now and then until a task has ended: where its agent can't tell its sender, nobody else would."""
+        await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
+        pause_s = max(self._slow_s, SHORTEST_LOOK_S)
+        for look in itertools.count():
             try:
-                if (words := await self._trouble(board, task_id, message)) is not None:
-                    [text] = rendered(words, self._profile)
-                    reply = Reply(text.text, entities=text.entities, reply_to_id=message.message_id)
-                    await self._outbox.intend(f"{message.key}:n0", message.address, reply)
+                status = (await board.read(task_id)).status
+                if status == "available" and look == 0:  # later it may be resting between two attempts
+                    await self._tell(message, "n0", NOBODY)
+                if status == "dead" and await self._is_untold(message):
+                    await self._tell(message, "n1", GIVEN_UP.format(task_id))
+                if status in _ENDED:
+                    return
+            except NotFound:
+                return
             except JuneError as error:
                 observe.logger().warning("task_not_looked_after", task=task_id, code=error.code, error=str(error))
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_LOOK_S)
 
-    async def _trouble(self, board: TaskBoard, task_id: str, message: Message) -> str | None:
-        """What its sender should know of a task by now, if anything."""
-        status = (await board.read(task_id)).status
-        if status == "available":
-            return NOBODY
-        if status == "dead" and ANSWER not in await self._journal.steps(message.key):
-            return GIVEN_UP.format(task_id)
-        return None
+    async def _is_untold(self, message: Message) -> bool:
+        """Whether its sender has neither been answered nor stopped it."""
+        return not {ANSWER, STOPPED} & (await begun_round(message.key, self._journal)).steps.keys()
+
+    async def _tell(self, message: Message, part: str, words: str) -> None:
+        [text] = rendered(words, self._profile)
+        reply = Reply(text.text, entities=text.entities, reply_to_id=message.message_id)
+        await self._outbox.intend(f"{message.key}:{part}", message.address, reply)
 
 
 async def _look_whether_it_is_there(board: TaskBoard) -> None:

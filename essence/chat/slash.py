@@ -16,7 +16,8 @@ from essence.chat.language import AUTO, did_you_mean, language_code, language_na
 from essence.chat.timings import Timings
 from essence.dialogue import AnswerForm, Message
 from essence.ports import Channel, Store
-from essence.work import ANSWER, STOPPED
+from essence.ports.rounds import begun_round
+from essence.work import ANSWER, FAILED, STOPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +160,11 @@ async def _stop_agent(desk: Desk, order: Order) -> int:
     """Stop the work on this conversation's tasks that are without an answer; returns how many."""
     journal, person, stopped = desk.store.journal, order.message.sender.person_id, 0
     for message in await desk.store.inbox.delegated(order.message.address):
-        if message.sender.person_id == person and not {ANSWER, STOPPED} & (await journal.steps(message.key)).keys():
-            stopped += await journal.record(message.key, STOPPED, "", person=f"{message.address.platform}/{person}")
+        if message.sender.person_id != person:
+            continue
+        newest = await begun_round(message.key, journal)
+        if not {ANSWER, STOPPED, FAILED} & newest.steps.keys():
+            stopped += await journal.record(newest.key, STOPPED, "", person=f"{message.address.platform}/{person}")
     return stopped
 
 
@@ -172,7 +176,8 @@ async def _why(desk: Desk, order: Order) -> str:
     timings = Timings(**kept["timings"])
     if (agent := kept.get("agent")) is not None:
         message = HandedOver(agent["key"], datetime.fromisoformat(agent["arrived_at"]), timings)
-        return why(message, await desk.store.journal.timed(message.key), datetime.now(UTC))
+        newest = await begun_round(message.key, desk.store.journal)
+        return why(message, await desk.store.journal.timed(newest.key), datetime.now(UTC))
     steps = "\n".join(f"- {step.name} ({step.meaning}): {step.seconds:.2f} s" for step in timings.milestones())
     slowest = timings.slowest()
     return (

@@ -26,6 +26,7 @@ class _Entry:
     updates: list[TaskUpdate] = field(default_factory=list)
     fence: int = 0
     attempts: int = 0
+    attempts_max: int = 0
     leased_until: datetime | None = None
     not_before: datetime | None = None
 
@@ -43,7 +44,7 @@ class _Wall:
 
 
 class MemoryBoard:
-    """See `essence.ports.TaskBoard`. A task that was claimed `attempts_max` times in vain is dead."""
+    """See `essence.ports.TaskBoard`. A task that names no number of its own is dead after `attempts_max` in vain."""
 
     def __init__(
         self,
@@ -72,7 +73,8 @@ class MemoryBoard:
             task_id, task.title, task.instruction, task.verification, "available", task.priority, self._now(),
             task.project_id,
         )  # fmt: skip
-        self._wall.keys[key], self._wall.entries[task_id] = task_id, _Entry(made)
+        entry = _Entry(made, attempts_max=task.attempts_max or self._attempts_max)
+        self._wall.keys[key], self._wall.entries[task_id] = task_id, entry
         async with self._wall.news:
             self._wall.news.notify_all()
         return task_id
@@ -116,7 +118,7 @@ class MemoryBoard:
 
     def _lapse(self, entry: _Entry) -> None:
         entry.leased_until = None
-        status: TaskStatus = "dead" if entry.attempts >= self._attempts_max else "available"
+        status: TaskStatus = "dead" if entry.attempts >= entry.attempts_max else "available"
         entry.task = replace(entry.task, status=status)
 
     def _grant(self, entry: _Entry, agent_id: str, until: datetime) -> TaskClaim:
@@ -139,8 +141,9 @@ class MemoryBoard:
             return
         self._end(self._held(claim), "complete", notes)
 
-    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0) -> None:
+    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0, counts: bool = True) -> None:
         entry = self._held(claim)
+        entry.attempts -= not counts
         self._note(entry, claim.agent_id, "blocker", why)
         self._lapse(entry)
         self._holding.discard(claim.task.task_id)

@@ -60,8 +60,10 @@ class TaskBoard(Protocol):
         """
         ...
 
-    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0) -> None:
+    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0, counts: bool = True) -> None:
         """Give a task back: it may be claimed again after `retry_s`; a board that counts attempts may let it die.
+
+        One that doesn't count, as when the agent is stopped, may be claimed again at once.
 
         Raises:
             Conflict: The claim was lost.

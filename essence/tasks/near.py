@@ -15,6 +15,7 @@ from essence.tasks.arguments import (
     CreateTask,
     FailTask,
     Heartbeat,
+    UnderLease,
 )
 from essence.tasks.board import Board
 from essence.tasks.records import Answer
@@ -46,6 +47,7 @@ class NearBoard:
                 project_id=None if task.project_id is None else _number(task.project_id),
                 parent_task_id=None if task.parent_task_id is None else _number(task.parent_task_id),
                 priority=task.priority,
+                max_attempts=task.attempts_max,
                 idempotency_key=key,
             )
         return str((await self._ask("create_task", asked, AGENT))["task_id"])
@@ -93,8 +95,12 @@ class NearBoard:
             )
         await self._ask("complete_task", asked, claim.agent_id)
 
-    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0) -> None:
-        await self._fail(claim, why, retry_s=retry_s, final=False)
+    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0, counts: bool = True) -> None:
+        if counts:
+            await self._fail(claim, why, retry_s=retry_s, final=False)
+            return
+        asked = UnderLease(task_id=int(claim.task.task_id), lease_token=claim.fence)
+        await self._ask("unlock_task", asked, claim.agent_id)
 
     async def fail(self, claim: TaskClaim, why: str) -> None:
         await self._fail(claim, why, retry_s=None, final=True)

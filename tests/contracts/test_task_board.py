@@ -257,6 +257,24 @@ async def test_a_released_task_is_claimed_again_after_its_rest(world):
     assert await world.board.claim("a", lease_s=LEASE_S) is not None
 
 
+async def test_what_is_given_back_unblamed_is_free_at_once_and_was_no_attempt(world):
+    await world.board.create(WORK, key="k")
+    for _ in range(7):
+        claim = await world.board.claim("a", lease_s=LEASE_S)
+        assert claim.attempt == (1 if world.counts_attempts else claim.attempt)
+        await world.board.release(claim, "It was stopped.", counts=False)
+    with pytest.raises(Conflict):
+        await world.board.complete(claim, "done")
+    assert (await world.other.claim("b", lease_s=LEASE_S)).fence > claim.fence
+
+
+async def test_a_task_lives_for_as_many_attempts_as_it_asks_for(world):
+    await world.board.create(replace(WORK, attempts_max=9), key="k")
+    for _ in range(8):
+        await world.board.release(await world.board.claim("a", lease_s=LEASE_S), "no paint")
+    assert await world.board.claim("a", lease_s=LEASE_S) is not None
+
+
 async def test_a_failed_task_is_offered_to_nobody(world):
     await world.board.create(WORK, key="k")
     claim = await world.board.claim("a", lease_s=LEASE_S)

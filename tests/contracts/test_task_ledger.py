@@ -89,7 +89,7 @@ async def test_what_was_given_back_rests(ledger, clock):
 
 async def test_a_right_that_the_board_did_not_grant_is_no_attempt(ledger):
     grant = await ledger.take("7", "a", lease_s=LEASE_S)
-    await ledger.undo("7", grant.fence)
+    await ledger.drop("7", grant.fence, counts=False)
     assert await ledger.take("7", "b", lease_s=LEASE_S) == Grant(2, 1, None)
 
 

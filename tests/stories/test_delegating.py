@@ -19,7 +19,7 @@ from essence.ports import TaskBoard
 from essence.services.telegram.channel import PROFILE as TELEGRAM
 from essence.store import open_store
 from essence.tasks.opening import open_board
-from essence.work import NewTask, Request, request_of
+from essence.work import STOPPED, NewTask, Request, request_of
 from tests.chat_board import SETTINGS, at, task_on
 from tests.chat_june import NOTE, june
 
@@ -236,6 +236,29 @@ async def test_a_task_that_ends_without_an_answer_is_told(telegram, ann, url, bo
         assert claim is not None
         await board.fail(claim, "No.")
         assert f"tasks show {claim.task.task_id}" in (await ann.receives()).text
+
+
+async def test_a_task_that_ends_without_an_answer_much_later_is_told_then(telegram, ann, url, board, monkeypatch):
+    monkeypatch.setattr(delegation_module, "SHORTEST_LOOK_S", 0.1)
+    async with june(telegram, url, ann, open_board=at(board), chat_slow_s=0.1):
+        await ann.says("remind me of the flowers")
+        claim = await board.claim("tester", lease_s=60, wait_s=20)
+        await asyncio.sleep(1.0)
+        await board.fail(claim, "No.")
+        assert "gave this up" in (await ann.receives()).text
+        await asyncio.sleep(0.5)
+    assert len(ann.chat.answers) == 1
+
+
+async def test_who_stopped_it_is_not_told_that_it_was_given_up(telegram, ann, url, board):
+    async with june(telegram, url, ann, open_board=at(board), chat_slow_s=0.5) as assistant:
+        await ann.says("remind me of the flowers")
+        claim = await board.claim("tester", lease_s=60, wait_s=20)
+        key = request_of(claim.task).key
+        await assistant.store.journal.record(key, STOPPED, "", person="")
+        await board.fail(claim, "Its owner stopped it.")
+        await asyncio.sleep(1.0)
+    assert ann.chat.answers == []
 
 
 async def test_a_board_whose_answer_was_lost_gets_one_task(telegram, ann, url, board):

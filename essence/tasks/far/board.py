@@ -67,9 +67,9 @@ class FarBoard:
         async with self._board() as board:
             await board.complete(claim, notes)
 
-    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0) -> None:
+    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0, counts: bool = True) -> None:
         async with self._board() as board:
-            await board.release(claim, why, retry_s=retry_s)
+            await board.release(claim, why, retry_s=retry_s, counts=counts)
 
     async def fail(self, claim: TaskClaim, why: str) -> None:
         async with self._board() as board:

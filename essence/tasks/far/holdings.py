@@ -66,7 +66,7 @@ class Holdings:
         await self._hold(claim)
         await self._update(claim.task.task_id, claim.agent_id, "progress", text)
 
-    async def release(self, claim: TaskClaim, why: str, *, retry_s: float) -> None:
+    async def release(self, claim: TaskClaim, why: str, *, retry_s: float, counts: bool) -> None:
         """See `essence.ports.TaskBoard`. The board first: what stays undone then is done when the lease is over."""
         await self._hold(claim)
         task_id = claim.task.task_id
@@ -74,7 +74,7 @@ class Holdings:
             await self._update(task_id, claim.agent_id, "note", why)
         with contextlib.suppress(Conflict, NotFound):  # it was given back already, and only the answer was lost
             await self._wire.call("unlock_task", {"task_id": int(task_id), "agent_id": claim.agent_id})
-        await self._ledger.drop(task_id, claim.fence, pause_s=retry_s)
+        await self._ledger.drop(task_id, claim.fence, pause_s=retry_s, counts=counts)
         self._forget(claim)
 
     async def end(self, claim: TaskClaim, outcome: Outcome, notes: str) -> None:

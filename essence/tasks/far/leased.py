@@ -43,6 +43,7 @@ class LeasedBoard:
             "agent_id": self._maker,
             "priority": task.priority,
             "idempotency_key": storable(key),
+            "max_attempts": task.attempts_max,
             "project_id": await self._project_id()
             if task.project_id is None
             else number_of(task.project_id, "project"),
@@ -119,8 +120,11 @@ class LeasedBoard:
         await self._under(claim, "complete_task", {"notes": worded(notes)})
         self._let_go(claim)
 
-    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0) -> None:
-        await self._under(claim, "fail_task", {"error": worded(why), "retry_s": retry_s})
+    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0, counts: bool = True) -> None:
+        if counts:
+            await self._under(claim, "fail_task", {"error": worded(why), "retry_s": retry_s})
+        else:
+            await self._under(claim, "unlock_task", {})
         self._let_go(claim)
 
     async def fail(self, claim: TaskClaim, why: str) -> None:

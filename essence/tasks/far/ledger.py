@@ -219,14 +219,10 @@ class DurableLedger:
         """Hold a claim for so long from now; False where it was lost."""
         return await self._change(task_id, fence, self._until(lease_s))
 
-    async def drop(self, task_id: str, fence: int, *, pause_s: float = 0.0) -> bool:
-        """Give a claim up: it may be taken again after a pause. False where it was lost."""
-        return await self._change(task_id, fence, {"agent": None} | self._until(pause_s))
-
-    async def undo(self, task_id: str, fence: int) -> None:
-        """Give up a claim that the board did not grant: it was no attempt."""
-        values = {"agent": None, "attempt": claims.c.attempt - 1} | self._until(0.0)
-        await self._change(task_id, fence, values)
+    async def drop(self, task_id: str, fence: int, *, pause_s: float = 0.0, counts: bool = True) -> bool:
+        """Give a claim up: it may be taken again after a pause. False where it was lost. `counts`: as an attempt."""
+        attempt = {} if counts else {"attempt": claims.c.attempt - 1}
+        return await self._change(task_id, fence, {"agent": None} | attempt | self._until(pause_s))
 
     async def end(self, task_id: str, fence: int, outcome: Outcome, notes: str = "") -> bool:
         """Write down that a task has ended, before the board knows; False where the claim was lost. Safe to repeat."""

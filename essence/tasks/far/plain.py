@@ -66,8 +66,8 @@ class PlainBoard:
     async def complete(self, claim: TaskClaim, notes: str) -> None:
         await self._holdings.end(claim, "done", notes)
 
-    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0) -> None:
-        await self._holdings.release(claim, why, retry_s=retry_s)
+    async def release(self, claim: TaskClaim, why: str, *, retry_s: float = 0.0, counts: bool = True) -> None:
+        await self._holdings.release(claim, why, retry_s=retry_s, counts=counts)
         self._ring()
 
     async def fail(self, claim: TaskClaim, why: str) -> None:

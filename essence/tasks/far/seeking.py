@@ -97,7 +97,7 @@ class Seeker:
         if row["task_status"] == "in_progress":
             return await self._take_over(context, agent_id, grant, lease_s, of=of or grant.before)
         if row["task_status"] == "blocked":
-            await self._ledger.undo(task_id, grant.fence)
+            await self._ledger.drop(task_id, grant.fence, counts=False)
         else:
             await self._over(task_id, grant)
         return None
@@ -114,7 +114,7 @@ class Seeker:
                 return None
             return await self._holdings.begin(row, agent_id, grant, lease_s=lease_s)  # `reserve_task` would refuse it
         if holder != of:
-            await self._ledger.undo(task_id, grant.fence)
+            await self._ledger.drop(task_id, grant.fence, counts=False)
             return None
         await self._wire.call("bulk_unlock_tasks", {"task_ids": [row["id"]], "agent_id": agent_id})
         return await self._reserve(row, agent_id, grant, lease_s)
@@ -173,7 +173,7 @@ class Seeker:
         try:
             answer = await self._wire.call("reserve_task", {"task_id": row["id"], "agent_id": agent_id})
         except (Conflict, NotFound):
-            await self._ledger.undo(task_id, grant.fence)
+            await self._ledger.drop(task_id, grant.fence, counts=False)
             return None
         reserved: Row = answer["task"]
         if reserved["completed_at"] is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import secrets
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -76,9 +77,8 @@ async def _serve(settings: AgentService, *, once: bool, iterations: int) -> None
     signals = lifecycle.Signals()
     async with AsyncExitStack() as stack:
         http = HttpServer("agent", has_api=False)
-        # One task, as from cron, needs no port that is known, and must not end because another agent has it.
-        bound = settings.model_copy(update={"agent_http_port": 0}) if once else settings
-        await lifecycle.start(http, "agent_http_port", bound)
+        settings = _beside_others(settings) if once else settings
+        await lifecycle.start(http, "agent_http_port", settings)
         stack.push_async_callback(http.stop)
         agent = await signals.unless_stopped(stack.enter_async_context(opened(settings)))
         if agent is not None:
@@ -94,6 +94,19 @@ async def _serve(settings: AgentService, *, once: bool, iterations: int) -> None
                 crew = Crew(worker, size=settings.agent_tasks, iterations=iterations)
                 await _run(crew, reminding, signals, settings.grace_s)
     observe.logger().info("stopped")
+
+
+def _beside_others(settings: AgentService) -> AgentService:
+    """For one task, as from cron: the machine's agent may be at work.
+
+    Its port is not needed, and under its name one would be given what it holds, as after a restart.
+    """
+    own_id = f"{_agent_id(settings)}/once-{secrets.token_hex(4)}"
+    return settings.model_copy(update={"agent_http_port": 0, "agent_id": own_id})
+
+
+def _agent_id(settings: AgentService) -> str:
+    return settings.agent_id or f"june@{socket.gethostname()}"
 
 
 async def _run(crew: Crew, reminding: Reminding, signals: lifecycle.Signals, grace_s: float) -> None:
@@ -185,7 +198,7 @@ async def _tools(
 def _manners(settings: AgentService, zone: ZoneInfo) -> Manners:
     near = settings.llm_url.startswith("llamacpp:")
     return Manners(
-        agent_id=settings.agent_id or f"june@{socket.gethostname()}",
+        agent_id=_agent_id(settings),
         system_prompt=settings.agent_prompt,
         owners=_owners(settings),
         zone=zone,

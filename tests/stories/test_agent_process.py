@@ -21,7 +21,7 @@ from essence.services import agent
 from essence.store import open_store
 from essence.tasks.opening import open_board
 from tests.agent_house import ASKED
-from tests.service_log import until_ready
+from tests.service_log import events, until_ready
 
 REMEMBER = CallTool('{"text": "The bike is blue."}', call_id="c", name="remember")
 SLOW = 30.0
@@ -125,6 +125,19 @@ async def test_once_ends_where_there_is_no_work_and_no_model_is_asked(tmp_path):
     async with outside(tmp_path, remembers()) as there:
         assert await (await there.start("--once")).wait() == 0
         assert there.server.calls == []
+
+
+async def test_once_takes_nothing_from_the_agent_that_is_at_work_beside_it(tmp_path):
+    async with outside(tmp_path, remembers(wait_first=3.0)) as there:
+        task = await there.ask()
+        process = await there.start(log=tmp_path / "june.log", AGENT_LEASE_S="60")
+        await there.server.called.wait()
+        assert await (await there.start("--once")).wait() == 0
+        assert await there.ended(task) == "complete"
+        await kill(process)
+        assert there.answers == ["I've remembered that."]
+        assert "claim_lost" not in events(tmp_path / "june.log")
+        assert len(there.server.calls) == 2
 
 
 async def test_it_ends_after_as_many_tasks_as_it_was_told(tmp_path):

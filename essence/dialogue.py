@@ -350,6 +350,8 @@ class ChannelProfile:
     """The same of a group."""
     typing_s: float
     """How long the platform shows "is typing …" before it must be told again."""
+    knows_repeats: bool = False
+    """It recognises a message that is sent again, so that it is never there twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,7 +377,8 @@ class Receipt:
     """What the platform calls the sent message; empty where `assumed`."""
     sent_at: datetime
     assumed: bool = False
-    """The platform's answer was lost, and the sender took it as sent rather than risk sending it twice."""
+    """The platform's answer was lost, and the sender took it as sent rather than risk sending it twice; or it was left
+    out, since what the person sent with it is answered."""
 
 
 PartState = Literal["intended", "sending", "sent", "failed", "given_up", "cancelled"]

@@ -57,7 +57,7 @@ async def june(
 
     async with (
         open_store(url, chosen) as store,
-        TelegramChannel(chosen, COMMANDS) as channel,
+        TelegramChannel(chosen, COMMANDS, store.conversations.move) as channel,
         running(
             channel,
             store,

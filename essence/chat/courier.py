@@ -5,13 +5,15 @@ died has left behind, what waits for a retry and what another process has writte
 it that a part has one sender at a time and that a conversation's parts keep their order.
 
 The policy where a request's answer was lost: the part is sent again, and where the platform can't recognise the repeat,
-it bears a mark. Losing a message is worse than a message that may come twice and says so.
+it bears a mark. Losing a message is worse than a message that may come twice and says so. Where answers are lost for an
+hour, the part is assumed to have arrived: a tenth copy tells nobody anything.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +21,7 @@ from weakref import WeakValueDictionary
 
 from essence import observe
 from essence.chat.patience import PASSING, with_patience
-from essence.dialogue import Address, Claim, Part, Reply
+from essence.dialogue import Address, Claim, Part, Receipt, Reply
 from essence.errors import (
     Conflict,
     EngineError,
@@ -39,6 +41,13 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 MOST_TRIES = 3_000
 """About a day of a platform that is down."""
+MOST_LOST = 9
+"""So many requests for one part go out whose answers are lost, where the platform can't tell a repeat.
+
+From the third on they leave after LONGEST_PAUSE_S, and twice as much each time: all in all within an hour, for which a
+platform may hang that takes requests and does nothing. No channel keeps an unused connection for LONGEST_PAUSE_S, so
+dead ones can swallow some of the requests, not all.
+"""
 LOOK_AGAIN_S = 2.0
 """How often whoever waits for a part looks whether another process has sent it."""
 
@@ -51,7 +60,10 @@ class Courier:
         self._outbox, self._channel, self._sender_id = outbox, channel, sender_id
         self._platform = channel.profile.platform
         self._on_their_way: dict[str, asyncio.Task[Part | None]] = {}
+        self._lost: Counter[str] = Counter()
+        """Answers that were lost, by part. A restart counts anew: rather a marked copy too many than none."""
         self._ends: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
+        """By part: set once its end can be read, and never cleared, so that whoever looked before it is woken too."""
 
     async def run(self) -> None:
         """Send what waits, until cancelled; requests that have left are then waited for."""
@@ -142,38 +154,57 @@ class Courier:
         except Exception:  # noqa: BLE001 (a bug must not hold back all that follows in this conversation)
             observe.logger().exception("channel_crashed", key=part.key)
             return await self._failed(part, EngineError("Something in me failed at sending this. My log tells more."))
-        await self._persist(lambda: self._outbox.sent(part.key, receipt))
-        self._tell(part.key)
+        return await self._sent(part, receipt)
+
+    async def _sent(self, part: Part, receipt: Receipt) -> Part:
+        await self._end(part, lambda: self._outbox.sent(part.key, receipt))
         return replace(part, state="sent", receipt=receipt)
 
     async def _failed(self, part: Part, error: JuneError) -> Part | None:
         uncertain = isinstance(error, Uncertain)
+        if uncertain and self._was_lost_too_often(part):
+            observe.logger().error("part_assumed", key=part.key, error=str(error), tries=part.tries)
+            return await self._sent(part, Receipt("", datetime.now(UTC), assumed=True))
+        why = f"{error.code}: {error}"
         final = not (error.retryable or uncertain) or part.tries >= MOST_TRIES
         log = observe.logger().error if final else observe.logger().warning
         log("part_not_sent", key=part.key, code=error.code, error=str(error), tries=part.tries, given_up=final)
-        retry_at = None if final else datetime.now(UTC) + timedelta(seconds=_pause_s(part, error))
-        why = f"{error.code}: {error}"
+        if final:
+            await self._end(part, lambda: self._outbox.failed(part.key, why, retry_at=None, doubtful=uncertain))
+            return replace(part, state="given_up", why=why)
+        retry_at = datetime.now(UTC) + timedelta(seconds=self._pause_s(part, error))
         await self._persist(lambda: self._outbox.failed(part.key, why, retry_at=retry_at, doubtful=uncertain))
-        self._tell(part.key)
-        return replace(part, state="given_up", why=why) if final else None
+        return None
 
-    async def _persist(self, work: Callable[[], Awaitable[None]]) -> None:
+    def _was_lost_too_often(self, part: Part) -> bool:
+        if self._channel.profile.knows_repeats:  # another try does no harm
+            return False
+        self._lost[part.key] += 1
+        return self._lost[part.key] >= MOST_LOST
+
+    def _pause_s(self, part: Part, error: JuneError) -> float:
+        if isinstance(error, RateLimited):
+            return error.retry_after_s
+        if (lost := self._lost.get(part.key, 0)) >= 2:
+            return LONGEST_PAUSE_S * 2.0 ** (lost - 2)
+        doubled: float = FIRST_PAUSE_S * 2 ** min(part.tries - 1, 10)
+        return min(doubled, LONGEST_PAUSE_S)
+
+    async def _end(self, part: Part, work: Callable[[], Awaitable[None]]) -> None:
+        if not await self._persist(work):
+            return  # it has not ended: whoever waits for it looks again in a while
+        self._lost.pop(part.key, None)
+        if (ended := self._ends.get(part.key)) is not None:
+            ended.set()
+
+    async def _persist(self, work: Callable[[], Awaitable[None]]) -> bool:
         """If the store can't be had here, the part's lease ends and it is uncertain, which the outbox knows to tell."""
         try:
             await with_patience(work, passing=(*PASSING, StoreError))
         except JuneError as error:
             observe.logger().error("receipt_not_kept", code=error.code, error=str(error))
-
-    def _tell(self, key: str) -> None:
-        if (ended := self._ends.get(key)) is not None:
-            ended.set()
-
-
-def _pause_s(part: Part, error: JuneError) -> float:
-    if isinstance(error, RateLimited):
-        return error.retry_after_s
-    doubled: float = FIRST_PAUSE_S * 2 ** min(part.tries - 1, 10)
-    return min(doubled, LONGEST_PAUSE_S)
+            return False
+        return True
 
 
 def _arrived(part: Part) -> Part:

@@ -11,6 +11,7 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from essence import observe
@@ -39,6 +40,7 @@ STOPPED = " …"
 """Ends a text that was broken off."""
 BELOW = "⬇️"
 """What becomes of "still working on it" where the answer is spoken alone, or is the agent's."""
+NO_SPEECH = "I heard no speech in your message."
 GO_ON = "Your answer was broken off there. Go on exactly where it stopped, and repeat nothing of it."
 
 
@@ -115,7 +117,7 @@ class Exchange:
         if below and await self._show_last(f"{said}\n\n{sentence}" if said else sentence):
             return
         with suppress(JuneError):  # whoever blocked June can't be told
-            await self._say(sentence, "e0")
+            await self._say(sentence)
 
     async def leave_off(self, why: str) -> None:
         """End a message whose answer is not wanted any more; what was said of it stays."""
@@ -154,8 +156,11 @@ class Exchange:
             return False
         return True
 
-    async def _say(self, markdown: str, name: str) -> None:
-        """Say something that is no part of the answer's text."""
+    async def _say(self, markdown: str) -> None:
+        """Say something that is no part of the answer's text, under a name that nothing taken back has."""
+        parts = await self._house.store.outbox.parts(self._message.key)
+        gone = {part.key.rpartition(":")[2].partition(".")[0] for part in parts if part.state == "cancelled"}
+        name = next(name for name in map("e{}".format, count()) if name not in gone)
         for number, text in enumerate(rendered(markdown, self._house.channel.profile)):
             key = f"{self._message.key}:{name}" + (f".{number}" if number else "")
             reply = Reply(text.text, entities=text.entities, reply_to_id=self._message.message_id)
@@ -171,7 +176,7 @@ class Exchange:
             await channel.sign(message, "speaking" if self._wants_voice and not self._tells_text else "writing")
             slow_at = started_at + self._house.settings.chat_slow_s
             await asyncio.sleep(min(channel.profile.typing_s, max(slow_at - asyncio.get_running_loop().time(), 1.0)))
-            if not (self.begun or self._text) and asyncio.get_running_loop().time() >= slow_at:
+            if not (self.begun or self._text or self._made) and asyncio.get_running_loop().time() >= slow_at:
                 self._is_slow = True
                 self._live.show(f"⏳ Still working on it …{self._heard_of_all}")
 
@@ -216,7 +221,8 @@ class Exchange:
         if not self._is_agents and (again or self._hearing.done) and (known := await self._minutes.kept("answered")):
             await self._repeat(pipeline, known)
         elif (question := await self._question(pipeline)) is None:
-            await self._say("I heard no speech in your message.", "e0")
+            self._made = True
+            await (self._live.finish(NO_SPEECH) if self._live.asked else self._say(NO_SPEECH))
         elif await self._is_handed_over(question):
             self._outcome = "delegated"
             if self._live.asked:

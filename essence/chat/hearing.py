@@ -51,7 +51,7 @@ class Hearing:
         message = self._message
         if message.sound is None:
             if spoken:
-                self.language = self.language_of(message.text, chosen)
+                self.language = self.language_of(message.text or message.quoted, chosen)
             return with_context(message, message.text)
         if (again or self.done) and (asked := await self._minutes.kept("asked")):
             self.language = self.language_of(asked, chosen)

@@ -32,9 +32,15 @@ class _Shown:
     """One message on the platform."""
 
     message_id: str
+    """Empty where it is assumed to be there."""
     text: RichText | None
-    """None: what stands there is not known, since another process put it there."""
+    """None: what stands there is not known, since another process may have changed it."""
     doubtful: bool
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether nothing can be put in its place."""
+        return not self.message_id
 
 
 class LiveText:
@@ -130,14 +136,22 @@ class LiveText:
         return min(FIRST_PAUSE_S * 2.0 ** min(self._failures, 10), LONGEST_PAUSE_S)
 
     async def _bring(self, complete: bool) -> None:  # noqa: FBT001
-        texts = rendered(self._wanted, self._channel.profile, unfinished=not complete)
-        for number, text in enumerate(texts):
-            if number < len(self._messages):
-                await self._change(number, text)
-            else:
-                await self._send(number, text)
-        for number in range(len(texts), len(self._messages) if complete else 0):
-            await self._change(number, ABOVE)
+        place = 0
+        for text in rendered(self._wanted, self._channel.profile, unfinished=not complete):
+            place = await self._put(place, text)
+        for rest in range(place, len(self._messages) if complete else 0):
+            if not self._messages[rest].is_fixed:
+                await self._change(rest, ABOVE)
+
+    async def _put(self, place: int, text: RichText) -> int:
+        """Bring a text to the first message from this one on that can have it; returns the number of the next."""
+        if place == len(self._messages):
+            await self._send(place, text)
+        shown = self._messages[place]
+        if shown.is_fixed and shown.text != text:
+            return await self._put(place + 1, text)
+        await self._change(place, text)
+        return place + 1
 
     async def _send(self, number: int, text: RichText) -> None:
         message = self._claim.message
@@ -148,10 +162,9 @@ class LiveText:
             part = await self._courier.send(f"{message.key}:t{self._number}", message.address, reply, under=self._claim)
         self._number += 1
         self._messages.append(_shown(part))
+        # It may have been kept with an earlier text, by a process that died.
         self._messages[-1].text = RichText(part.reply.text, part.reply.entities)
         self._changed()
-        if self._messages[-1].text != text:  # it was kept with an earlier text by a process that died
-            await self._change(number, text)
 
     async def _change(self, number: int, text: RichText) -> None:
         shown, message = self._messages[number], self._claim.message
@@ -175,4 +188,5 @@ class LiveText:
 
 def _shown(part: Part) -> _Shown:
     assert part.receipt is not None
-    return _Shown(part.receipt.message_id, None, doubtful=part.doubtful)
+    text = RichText(part.reply.text, part.reply.entities) if part.receipt.assumed else None
+    return _Shown(part.receipt.message_id, text, doubtful=part.doubtful)

@@ -84,20 +84,22 @@ class ChatMessenger:
         return [receipt for receipt in receipts if receipt is not None]
 
     async def edit(self, key: str, text: str) -> tuple[Receipt, ...]:
-        standing = [part for part in await self._outbox.parts(_cause(key)) if _is_text(part)]
+        sent = [part for part in await self._outbox.parts(_cause(key)) if _is_sent_text(part)]
+        standing = [part for part in sent if part.receipt is not None and not part.receipt.assumed]
+        assumed = len(sent) - len(standing)  # nothing can be put in their place: what they lack comes below them
         texts = rendered(text, self._channel.profile)
-        if not standing:
+        if not sent:
             raise NotFound(f"Nothing was sent under the key {key}.")
         if not texts:
             raise InvalidInput("There is nothing to see in this text.")
-        to, receipts = standing[0].to, []
+        to, receipts = sent[0].to, []
         async with _in_time():
             for number, one in enumerate(texts):
                 reply = Reply(one.text, entities=one.entities)
                 if number < len(standing):
                     receipts.append(await self._change(standing[number], reply))
                 else:
-                    receipts.append(await self._deliver(f"{_cause(key)}:t{number}", to, reply))
+                    receipts.append(await self._deliver(f"{_cause(key)}:t{assumed + number}", to, reply))
             for part in standing[len(texts) :]:
                 await self._change(part, Reply(ABOVE.text))
         return tuple(receipts)
@@ -113,8 +115,8 @@ def _cause(key: str) -> str:
     return f"messenger:{key}"
 
 
-def _is_text(part: Part) -> bool:
-    return part.reply.voice is None and part.receipt is not None and not part.receipt.assumed
+def _is_sent_text(part: Part) -> bool:
+    return part.reply.voice is None and part.receipt is not None
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakValueDictionary
 
@@ -33,6 +33,8 @@ AGAIN_S = 5.0
 """How long an unreachable Redis is left alone."""
 CONNECTIONS = 16
 """To Redis; each is busy for about a millisecond for each message."""
+MOST_UNSETTLED = 1000
+"""Messages that were judged and could not be kept; of more of them, the oldest are judged anew when they come again."""
 SCHEMES = {"valkey": "redis", "valkeys": "rediss", "redis": "redis", "rediss": "rediss"}
 """How an address may begin → how redis-py writes it (https://redis-py.readthedocs.io/en/stable/connections.html)."""
 DECIDED_HERE = Counter(
@@ -179,20 +181,40 @@ class Quota:
         self._messages, self._sound = messages, sound
         self._near, self._far = _Ledger(MemoryStorage()), far
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._unsettled: dict[str, Refusal | None] = {}
+        """What was said of messages that are not kept yet, by their keys, the oldest first."""
 
-    async def admit(self, person: str, sound_s: float) -> Refusal | None:
+    async def admit(self, person: str, sound_s: float, *, key: str = "") -> Refusal | None:
         """Count one message with so much sound; None if it may be answered, else nothing was counted.
 
         Args:
             person: Whoever sent it, by a name that is unique over all platforms.
             sound_s: Length of its recording; 0 for text.
+            key: The message's own: until `settle`, it is counted once however often it is brought, and a refusal that
+                is to be told stays one. Empty for one that is brought once.
         """
         charges = self._charges(sound_s)
         if not charges:
             return None
         turn = self._turns.setdefault(person, asyncio.Lock())  # kept for as long as somebody waits for it
         async with turn:
-            return await self._admit(person, charges)
+            return await (self._admit_again(key, person, charges) if key else self._admit(person, charges))
+
+    def settle(self, key: str) -> None:
+        """A message is kept, and what is to be told with it: its platform need not bring it again."""
+        self._unsettled.pop(key, None)
+
+    async def _admit_again(self, key: str, person: str, charges: Sequence[_Charge]) -> Refusal | None:
+        before = self._unsettled.get(key)
+        if key in self._unsettled and before is None:
+            return None
+        refusal = await self._admit(person, charges)
+        if refusal is not None and before is not None:
+            refusal = replace(refusal, tell=refusal.tell or before.tell)
+        self._unsettled[key] = refusal
+        if len(self._unsettled) > MOST_UNSETTLED:
+            del self._unsettled[next(iter(self._unsettled))]
+        return refusal
 
     def _charges(self, sound_s: float) -> list[_Charge]:
         charges = [_Charge("messages", window, 1) for window in self._messages]

@@ -13,11 +13,15 @@ from essence.chat.access import Standing
 from essence.chat.agent_timings import HandedOver, why
 from essence.chat.dispatcher import Dispatcher
 from essence.chat.language import AUTO, did_you_mean, language_code, language_name
+from essence.chat.rendering import literally
 from essence.chat.timings import Timings
 from essence.dialogue import AnswerForm, Message
 from essence.ports import Channel, Store
 from essence.ports.rounds import begun_round
 from essence.work import ANSWER, FAILED, STOPPED
+
+_SHOWN_CHARS = 80
+"""So much of what somebody typed is said to them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,9 @@ class Slash:
 
 
 def is_order(message: Message) -> bool:
-    """Whether a message is a slash command rather than something to be answered."""
-    return message.sound is None and message.text.startswith("/") and message.text[1:2].isalpha()
+    """Whether a message is a slash command rather than something to be answered. What is passed on orders nothing."""
+    is_own = message.sound is None and not message.forwarded
+    return is_own and message.text.startswith("/") and message.text[1:2].isalpha()
 
 
 async def obey(desk: Desk, message: Message, standing: Standing) -> str:
@@ -70,12 +75,18 @@ async def obey(desk: Desk, message: Message, standing: Standing) -> str:
             return await line.answer(desk, Order(message, standing, words.strip()))
     near = difflib.get_close_matches(name, [line.name for line in TABLE], n=1, cutoff=0.5)
     guess = f" Did you mean /{near[0]}?" if near else ""
-    return f"There is no /{name}.{guess} /help shows what there is."
+    return f"There is no /{_shown(name)}.{guess} /help shows what there is."
+
+
+def _shown(words: str) -> str:
+    """What somebody typed, as much of it as helps, without its markup."""
+    return literally(words if len(words) <= _SHOWN_CHARS else f"{words[: _SHOWN_CHARS - 1]}…")
 
 
 async def _start(desk: Desk, order: Order) -> str:
+    name = literally(order.message.sender.name)
     return (
-        f"Hello {order.message.sender.name}! I'm June. Send me a voice message and I answer by voice, or write to me. "
+        f"Hello {name}! I'm June. Send me a voice message and I answer by voice, or write to me. "
         "/help shows what else I understand."
     )
 
@@ -109,7 +120,7 @@ async def _language(desk: Desk, order: Order) -> str:
     code = language_code(order.words)
     if code is None:
         guess = did_you_mean(order.words)
-        return f"I know no language {order.words!r}." + (f" Did you mean {guess}?" if guess else "")
+        return f"I know no language {_shown(repr(order.words))}." + (f" Did you mean {guess}?" if guess else "")
     await conversations.prefer(platform, person, replace(chosen, language=None if code == AUTO else code))
     if code == AUTO:
         return "From now on I answer in the language I hear."
@@ -135,12 +146,16 @@ async def _voice(desk: Desk, order: Order) -> str:
         await conversations.prefer(platform, person, replace(chosen, answer=cast("AnswerForm", form)))
         return f"Done: {word}."
     await conversations.prefer(platform, person, replace(chosen, voice=order.words))
-    return f"I'll speak with the voice {order.words}, if I have it. `/voice auto` and the like stay as they are."
+    return (
+        f"I'll speak with the voice {_shown(order.words)}, if I have it. `/voice auto` and the like stay as they are."
+    )
 
 
 async def _reset(desk: Desk, order: Order) -> str:
     count = await desk.store.conversations.reset(order.message.address)
-    return f"Forgotten: {count} turns of this conversation." if count else "There was nothing to forget."
+    said = f"Forgotten: {count} turns of this conversation." if count else "There was nothing to forget."
+    unanswered = await desk.store.inbox.waiting(order.message.address, limit=1)
+    return f"{said} What I'm still answering is forgotten with its answer." if unanswered else said
 
 
 async def _stop(desk: Desk, order: Order) -> str:
@@ -188,7 +203,8 @@ async def _why(desk: Desk, order: Order) -> str:
 
 async def _whoami(desk: Desk, order: Order) -> str:
     sender = order.message.sender
-    return f"You are {sender.name}, id `{sender.person_id}` on {order.message.address.platform}, my {order.standing}."
+    known_as, platform = literally(sender.name), order.message.address.platform
+    return f"You are {known_as}, id `{sender.person_id}` on {platform}, my {order.standing}."
 
 
 TABLE = (

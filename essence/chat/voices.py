@@ -9,7 +9,10 @@ from essence.chat.courier import Courier
 from essence.chat.events import AudioPart
 from essence.chat.rendering import rendered
 from essence.chat.timings import Stopwatch
-from essence.dialogue import ChannelProfile, Claim, Part, Reply
+from essence.dialogue import ChannelProfile, Claim, Part, Reply, RichText
+
+GONE = ("cancelled", "given_up")
+"""States of parts that nobody gets any more."""
 
 
 class Voices:
@@ -27,19 +30,30 @@ class Voices:
         """Whether the answer has a voice message, be it on its way."""
 
     def take_up(self, parts: Sequence[Part]) -> None:
-        """Go on behind what an earlier attempt has written down."""
+        """Go on behind what an earlier attempt has written down, first with what it owes below a voice message."""
         prefix = f"{self._claim.message.key}:v"
         mine = [part for part in parts if part.key.startswith(prefix)]
-        self._number = len(mine)
-        standing = [part for part in mine if part.state not in ("cancelled", "given_up")]
+        is_first_look, self._number = not self._number, max(self._number, len(mine))
+        standing = [part for part in mine if part.state not in GONE]
         self.begun = any(part.state == "sent" for part in standing)
         self.spoken = "".join(part.reply.spoken for part in standing)
         self.audible = bool(standing)
+        if is_first_look:
+            self._put_rest(mine)
+
+    def _put_rest(self, mine: Sequence[Part]) -> None:
+        """Send the words of the last voice message that don't fit below it, as far as they were not written down."""
+        voices = [place for place, part in enumerate(mine) if part.reply.voice is not None]
+        if not voices:
+            return
+        last = mine[voices[-1]]
+        if last.reply.text and last.state not in GONE:
+            self._put_texts(self._captions(last.reply.spoken)[len(mine) - voices[-1] :])
 
     def put(self, part: AudioPart, *, captioned: bool) -> None:
         """Send this next. `captioned`: with its words below it, as far as they fit."""
         self.audible = True
-        texts = rendered(part.text, self._profile, limit=self._profile.caption_units) if captioned else []
+        texts = self._captions(part.text) if captioned else []
         message = self._claim.message
         self._queue.put_nowait(
             Reply(
@@ -50,7 +64,14 @@ class Voices:
                 spoken=part.text,
             )
         )
-        for text in texts[1:]:
+        self._put_texts(texts[1:])
+
+    def _captions(self, words: str) -> list[RichText]:
+        """What stands below a voice message, then what follows it."""
+        return rendered(words, self._profile, limit=self._profile.caption_units)
+
+    def _put_texts(self, texts: Sequence[RichText]) -> None:
+        for text in texts:
             self._queue.put_nowait(Reply(text.text, entities=text.entities))
 
     async def run(self) -> None:

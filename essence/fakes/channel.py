@@ -33,6 +33,7 @@ PROFILE = ChannelProfile(
     edit_every_s=0.0,
     group_edit_every_s=0.0,
     typing_s=5.0,
+    knows_repeats=True,
 )
 T = TypeVar("T")
 

@@ -69,7 +69,11 @@ class Channel(Protocol):
         ...
 
     async def acknowledge(self, message: Message, text: str) -> None:
-        """Tell whoever tapped a button that it worked, in a few words. A failure is counted and goes no further."""
+        """Tell whoever tapped a button, and nobody else, what came of it, in a few words.
+
+        Also whoever used a slash command that gets no answer, where the platform shows that June works on it; of any
+        other message nothing is told. A failure is counted and goes no further.
+        """
         ...
 
     async def fetch(self, sound: Sound, *, max_bytes: int) -> bytes:

@@ -53,7 +53,7 @@ class Inbox(Protocol):
         ...
 
     async def park_unbegun(self, platform: Platform, before: datetime) -> int:
-        """Park the open messages that nobody has begun to answer and that were sent before this time."""
+        """Park the open messages that were sent before this time, where nobody has begun with them or unparked them."""
         ...
 
     async def parked(self, platform: Platform) -> tuple[Backlog, ...]:
@@ -81,7 +81,7 @@ class Inbox(Protocol):
         ...
 
     async def amend(self, message: Message) -> bool:
-        """Put an edited message in the place of the one with its key; False if that was claimed or ended before."""
+        """Let an edited message replace the one with its key, open or parked; False if that was claimed or ended."""
         ...
 
     async def claim(
@@ -246,7 +246,8 @@ class Conversations(Protocol):
     """
 
     async def append(self, address: Address, turns: Sequence[Turn], *, key: str, person_id: str) -> bool:
-        """Add turns at the end; False for a known key, and nothing is added.
+        """Add turns at the end. Nothing is added and False returned for a known key, and where the conversation was
+        reset after the message of the key came.
 
         Args:
             address: The conversation. Its oldest turns go once it holds more than the settings allow.
@@ -265,11 +266,21 @@ class Conversations(Protocol):
         ...
 
     async def reset(self, address: Address) -> int:
-        """Forget the history; returns how many turns it had. What is being answered goes on."""
+        """Forget the history; returns how many turns it had.
+
+        What is being answered goes on; of messages that came before, nothing is added any more.
+        """
         ...
 
     def export(self, address: Address) -> AsyncIterator[str]:
         """Yield the history as JSON lines, oldest first: `at`, `role`, `text`, `person_id`."""
+        ...
+
+    async def move(self, old: Address, new: Address) -> None:
+        """Let a conversation go on elsewhere: its history, record and tasks, and what is to be said there some day.
+
+        Messages that have not ended stay where they are, and so do parts of answers. Done twice, it changes nothing.
+        """
         ...
 
     async def forget(self, platform: Platform, person_id: str) -> int:

@@ -28,6 +28,12 @@ def key_of(key: str, number: int) -> str:
     return f"{key}~{number}" if number else key
 
 
+def first_of(key: str) -> str:
+    """The inverse of `key_of`: key of the first round's steps."""
+    first, _, number = key.rpartition("~")
+    return first if first and number.isdecimal() else key
+
+
 async def rounds_of(key: str, journal: Journal) -> list[Round]:
     """All, up to the one that has not failed, which nobody may have begun yet; `key`: of the first one's steps."""
     rounds = [Round(0, key, await journal.steps(key))]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from itertools import accumulate, takewhile
 from typing import Any
 from urllib.parse import unquote
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, or_, select, update
 
 from essence.dialogue import Address, Platform, Preferences, Turn
+from essence.ports.rounds import first_of
 from essence.store.agent_tables import approvals, memories, reminders, steps
 from essence.store.clock import Clock
 from essence.store.database import Database
-from essence.store.line import settle
-from essence.store.records import turn_columns, turn_of
+from essence.store.journal import FREE
+from essence.store.line import join, settle
+from essence.store.records import storable, turn_columns, turn_of
 from essence.store.tables import (
     INSERTS,
     chat_of,
@@ -43,6 +46,23 @@ _SIZE = select(func.count().label("turns"), func.sum(said.c.chars).label("chars"
 
 _SAID = (said.c.role, said.c.text, said.c.tool_calls, said.c.tool_call_id, said.c.chars)
 _LAST = select(*_SAID).where(said.c.chat == bindparam("p_chat")).order_by(said.c.id.desc()).limit(bindparam("p_most"))
+
+RESET = "june:reset"
+"""Task of the steps that keep, for each conversation that was reset, which message was its newest then."""
+_MARK = {
+    name: (marking := insert(steps)).on_conflict_do_update(
+        index_elements=["task", "step"], set_={"text": marking.excluded.text, "at": marking.excluded.at}
+    )
+    for name, insert in INSERTS.items()
+}
+_NEWEST = select(func.max(inbox.c.id)).where(inbox.c.chat == bindparam("p_chat"))
+_LAST_RESET = (
+    select(inbox.c.id, steps.c.text.label("newest"))
+    .join(steps, and_(steps.c.task == RESET, steps.c.step == inbox.c.chat))
+    .where(inbox.c.key == bindparam("p_message"))
+    .with_for_update(read=True, of=steps)  # the next reset waits for what is added now, and deletes it
+)
+"""A message's place, and where its conversation was reset."""
 _PREFERENCES = select(preferences).where(preferences.c.person == bindparam("p_person"))
 
 
@@ -77,6 +97,8 @@ class DurableConversations:
         rows = [shared | turn_columns(turn) | {"number": number} for number, turn in enumerate(turns)]
 
         def add(connection: Connection) -> bool:
+            if _is_forgotten(connection, first_of(key.rpartition(":")[0])):
+                return False
             if connection.execute(_ADD_FIRST[connection.dialect.name], rows[0]).first() is None:
                 return False
             if rows[1:]:
@@ -106,8 +128,15 @@ class DurableConversations:
         return await self._database.run(lambda connection: _last(connection, chat_of(address), turns, chars))
 
     async def reset(self, address: Address) -> int:
-        forget = delete(said).where(said.c.chat == chat_of(address))
-        return await self._database.run(lambda connection: connection.execute(forget).rowcount)
+        chat, at = chat_of(address), self._clock.now()
+
+        def forget(connection: Connection) -> int:
+            if (newest := connection.scalar(_NEWEST, {"p_chat": chat})) is not None:
+                mark = {"task": RESET, "step": chat, "text": str(newest), "person": "", "at": at}
+                connection.execute(_MARK[connection.dialect.name], mark | asdict(FREE))
+            return connection.execute(delete(said).where(said.c.chat == chat)).rowcount
+
+        return await self._database.run(forget)
 
     async def export(self, address: Address) -> AsyncIterator[str]:
         after = 0
@@ -122,6 +151,10 @@ class DurableConversations:
         query = select(said).where(said.c.chat == chat, said.c.id > after).order_by(said.c.id).limit(_PAGE)
         return await self._database.run(lambda connection: connection.execute(query).all())
 
+    async def move(self, old: Address, new: Address) -> None:
+        at = self._clock.now()
+        await self._database.run(lambda connection: _move(connection, old, new, at))
+
     async def forget(self, platform: Platform, person_id: str) -> int:
         at = self._clock.now()
         return await self._database.run(lambda connection: _forget(connection, person_of(platform, person_id), at))
@@ -132,7 +165,8 @@ class DurableConversations:
         return Preferences() if row is None else Preferences(row.language, row.voice, row.answer)
 
     async def prefer(self, platform: Platform, person_id: str, chosen: Preferences) -> None:
-        values = {"language": chosen.language, "voice": chosen.voice, "answer": chosen.answer}
+        voice = None if chosen.voice is None else storable(chosen.voice)
+        values = {"language": chosen.language, "voice": voice, "answer": chosen.answer}
         row = values | {"person": person_of(platform, person_id)}
 
         def keep(connection: Connection) -> None:
@@ -147,11 +181,35 @@ def _most(limit: int) -> int:
     return limit - limit // 10
 
 
+def _is_forgotten(connection: Connection, message_key: str) -> bool:
+    """Whether a conversation was reset after this message had come. By its place: somebody may set the clock."""
+    row = connection.execute(_LAST_RESET, {"p_message": message_key}).first()
+    return row is not None and row.id <= int(row.newest)
+
+
 def _last(connection: Connection, chat: str, most: int, chars: int) -> tuple[Turn, ...]:
     rows = connection.execute(_LAST, {"p_chat": chat, "p_most": most}).all()
     totals = accumulate(row.chars for row in rows)
     fitting = sum(1 for _ in takewhile(lambda total: total <= chars, totals))
     return tuple(turn_of(row) for row in reversed(rows[:fitting]))
+
+
+def _move(connection: Connection, old: Address, new: Address, at: datetime) -> None:
+    here, there = chat_of(old), chat_of(new)
+    join(connection, there, new.platform, at, opens=0)
+    record = connection.scalar(select(chats.c.record).where(chats.c.chat == here))
+    if record:
+        connection.execute(update(chats).where(chats.c.chat == there, chats.c.record == "").values(record=record))
+        connection.execute(update(chats).where(chats.c.chat == here).values(record=""))
+    became_task = (inbox.c.chat == here, inbox.c.outcome == "delegated")
+    connection.execute(update(inbox).where(*became_task).values(chat=there))
+    for table in (said, reminders, approvals):
+        connection.execute(update(table).where(table.c.chat == here).values(chat=there))
+    newest = connection.scalar(select(steps.c.text).where(steps.c.task == RESET, steps.c.step == here))
+    if newest is not None:  # kept of both, for some of its messages stay
+        mark = {"task": RESET, "step": there, "text": newest, "person": "", "at": at}
+        insert = INSERTS[connection.dialect.name](steps).on_conflict_do_nothing()
+        connection.execute(insert, mark | asdict(FREE))
 
 
 def _forget(connection: Connection, person: str, at: datetime) -> int:

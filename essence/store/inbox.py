@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Executable, Select, select, type_coerce, update
+from sqlalchemy import BigInteger, Connection, Executable, Select, or_, select, type_coerce, update
 
 from essence.dialogue import Address, Backlog, Claim, Message, Outcome, Platform, Reply, Sound
 from essence.errors import JuneError
@@ -31,7 +31,7 @@ from essence.store.line import (
 )
 from essence.store.outbox import keep_part
 from essence.store.records import message_json, message_of, storable
-from essence.store.tables import PLATFORMS, address_of, chat_of, chats, inbox, is_open, person_of
+from essence.store.tables import PLATFORMS, address_of, chat_of, chats, inbox, is_open, is_parked, person_of
 
 _BYTES_A_SECOND = 4000
 """Of a voice message whose length the platform doesn't tell: Opus at some 32 kbit/s."""
@@ -149,7 +149,7 @@ class DurableInbox:
     async def amend(self, message: Message) -> bool:
         change = (
             update(inbox)
-            .where(inbox.c.key == message.key, is_open, inbox.c.attempts == 0)
+            .where(inbox.c.key == message.key, or_(is_open, is_parked), inbox.c.attempts == 0)
             .values(message=message_json(message))
         )
         return await self._database.run(lambda connection: connection.execute(change).rowcount == 1)

@@ -101,6 +101,7 @@ END = (
         outcome=bindparam("p_outcome"),
         reason=bindparam("p_reason"),
         ended_at=bindparam("p_at", type_=Utc),
+        told_at=None,
     )
     .returning(inbox.c.chat, inbox.c.fence)
 )

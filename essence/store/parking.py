@@ -1,6 +1,7 @@
 """Messages that are set aside until their people say whether they still matter, in SQL.
 
-A parked message is an ended row, so that it is pruned as all others are; `told_at` says when its sender was told.
+A parked message is an ended row, so that it is pruned as all others are; `told_at` says when its sender was told. One
+that is opened again bears it too, for its sender knows of it and wants it: it is not parked a second time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, select, update
 
 from essence.dialogue import Address, Backlog, Message, Platform, Reply
 from essence.store.line import LOSE, join, lock
@@ -22,9 +23,10 @@ BATCH = 500
 """Messages that are parked in one transaction: some 20 ms of writing."""
 
 _here = inbox.c.chat == bindparam("p_chat")
+_is_unbegun = and_(is_open, inbox.c.attempts == 0, inbox.c.told_at.is_(None))
 _UNBEGUN = (
     select(inbox.c.id, inbox.c.chat)
-    .where(inbox.c.platform == bindparam("p_platform"), is_open, inbox.c.attempts == 0)
+    .where(inbox.c.platform == bindparam("p_platform"), _is_unbegun)
     .where(inbox.c.sent_at < bindparam("p_before", type_=Utc))
     .limit(BATCH)
 )
@@ -36,7 +38,7 @@ _LOCK_ALL = (
 )
 _PARK_ALL = (
     update(inbox)
-    .where(inbox.c.id.in_(bindparam("p_ids", expanding=True)), is_open, inbox.c.attempts == 0)
+    .where(inbox.c.id.in_(bindparam("p_ids", expanding=True)), _is_unbegun)
     .values(outcome="parked", ended_at=bindparam("p_at", type_=Utc))
     .returning(inbox.c.chat)
 )
@@ -50,14 +52,14 @@ _PARKED = select(inbox.c.id, inbox.c.message).where(_here, is_parked)
 _OPEN = (
     update(inbox)
     .where(inbox.c.id == bindparam("p_id"))
-    .values(outcome=None, reason="", ended_at=None, told_at=None, fence=0)
-    .values(deadline_at=bindparam("p_deadline_at", type_=Utc))
+    .values(outcome=None, reason="", ended_at=None, fence=0)
+    .values(deadline_at=bindparam("p_deadline_at", type_=Utc), told_at=bindparam("p_at", type_=Utc))
 )
 _DISCARD = update(inbox).where(_here, is_parked).values(outcome="cancelled", ended_at=bindparam("p_at", type_=Utc))
 
 
 def park_some(connection: Connection, platform: Platform, before: datetime, at: datetime) -> tuple[int, bool]:
-    """Park a batch of messages that nobody has begun with; returns how many, and whether there may be more."""
+    """Park a batch of what nobody has begun with or asked for; returns how many, and whether there may be more."""
     found = connection.execute(_UNBEGUN, {"p_platform": platform, "p_before": before}).all()
     if not found:
         return 0, False
@@ -100,7 +102,7 @@ def unpark(connection: Connection, address: Address, at: datetime, deadline: Cal
     lock(connection, address, at)
     rows = connection.execute(_PARKED, {"p_chat": chat}).all()
     if rows:
-        opened = [{"p_id": row.id, "p_deadline_at": deadline(message_of(row.message))} for row in rows]
+        opened = [{"p_id": row.id, "p_deadline_at": deadline(message_of(row.message)), "p_at": at} for row in rows]
         connection.execute(_OPEN, opened)
         join(connection, chat, address.platform, at, opens=len(rows))
     return len(rows)

@@ -102,7 +102,7 @@ inbox = Table(
     Column("outcome", Text),
     Column("reason", Text, nullable=False),
     Column("ended_at", Utc),
-    Column("told_at", Utc),  # of a parked one: when its sender was told
+    Column("told_at", Utc),  # when its sender was told that it is parked, or wanted it
     Column("private", Boolean, nullable=False, server_default=false()),
 )
 is_open = inbox.c.outcome.is_(None)

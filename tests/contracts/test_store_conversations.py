@@ -1,12 +1,14 @@
 """The contract of conversations, over memory, a file and a server."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from essence.dialogue import Address, Person, Preferences, Reply, ToolCall, Turn
 from essence.errors import Conflict
 from essence.store import open_store
+from essence.work import Reminder
 from tests.store_cases import ANNA, HERE, SETTINGS, START, THERE, note
 
 BEN = Person("2", "Ben")
@@ -99,6 +101,41 @@ async def test_a_reset_forgets_the_history_and_leaves_what_is_being_answered(sto
     await store.inbox.finish(in_work, "answered")
 
 
+async def test_what_came_before_a_reset_is_not_remembered_after_it(store):
+    asked, answered = Turn("user", "my PIN is 1234"), Turn("assistant", "I keep it.")
+    await store.inbox.receive(note(1))
+    await store.inbox.receive(note(1, THERE))
+    await store.conversations.append(HERE, [asked], key=f"{note(1).key}:asked", person_id="1")
+    assert await store.conversations.reset(HERE) == 1
+    for turn, name in ((asked, "asked"), (answered, "answered")):
+        assert not await store.conversations.append(HERE, [turn], key=f"{note(1).key}:{name}", person_id="1")
+    assert await store.conversations.append(THERE, [asked], key=f"{note(1, THERE).key}:asked", person_id="1")
+    assert (await texts(store), await texts(store, THERE)) == ([], ["my PIN is 1234"])
+
+
+async def test_what_comes_after_a_reset_is_remembered_whatever_the_clock_says(store, clock):
+    await store.inbox.receive(note(1))
+    clock.pass_s(3600)
+    await store.conversations.reset(HERE)
+    clock.pass_s(-7200)
+    await store.inbox.receive(note(2))
+    for number in (1, 2):
+        await store.conversations.append(HERE, [Turn("user", "hi")], key=f"{note(number).key}:asked", person_id="1")
+    assert await store.conversations.said(f"{note(1).key}:asked") == ()
+    assert await texts(store) == ["hi"]
+
+
+async def test_a_reset_outlives_the_process_and_counts_anew_each_time(durable_url):
+    for number in (1, 2):
+        async with open_store(durable_url, SETTINGS) as store:
+            await store.inbox.receive(note(number))
+            await store.inbox.finish(await store.inbox.claim("w", lease_s=30), "delegated")
+            await store.conversations.reset(HERE)
+        async with open_store(durable_url, SETTINGS) as store:
+            key = f"{note(number).key}:answered"
+            assert not await store.conversations.append(HERE, [Turn("assistant", "late")], key=key, person_id="1")
+
+
 async def test_a_history_is_exported_as_json_lines(store, monkeypatch):
     monkeypatch.setattr("essence.store.conversations._PAGE", 2)
     await say(store, "a", "b\n🎈", "c")
@@ -109,6 +146,40 @@ async def test_a_history_is_exported_as_json_lines(store, monkeypatch):
     ]
 
 
+async def test_a_conversation_that_moves_takes_along_what_was_said_and_begun(store):
+    await say(store, "here")
+    await store.inbox.receive(note(1))
+    await store.inbox.finish(await store.inbox.claim("w", lease_s=30), "delegated", record="spoke German")
+    tea = await store.reminders.add(Reminder("", HERE, "1", "Tea", START, "UTC"), key="tea")
+    await say(store, "other", address=Address("telegram", "77"))
+    for _ in range(2):
+        await store.conversations.move(HERE, THERE)
+    await say(store, "there", address=THERE)
+    assert (await texts(store), await texts(store, THERE)) == ([], ["here", "there"])
+    assert (await store.inbox.record(HERE), await store.inbox.record(THERE)) == ("", "spoke German")
+    assert await store.inbox.delegated(THERE) == (note(1),)
+    assert await store.reminders.of("telegram", "1") == (replace(tea, address=THERE),)
+    assert await texts(store, Address("telegram", "77")) == ["other"]
+
+
+async def test_what_was_forgotten_before_a_move_stays_forgotten(store):
+    await store.inbox.receive(note(1))
+    await store.inbox.finish(await store.inbox.claim("w", lease_s=30), "delegated")
+    await store.conversations.reset(HERE)
+    await store.conversations.move(HERE, THERE)
+    late = Turn("assistant", "done")
+    assert not await store.conversations.append(THERE, [late], key=f"{note(1).key}:answered", person_id="1")
+
+
+async def test_a_move_leaves_in_its_place_what_is_being_answered(store):
+    await store.inbox.receive(note(1))
+    held = await store.inbox.claim("w", lease_s=30)
+    await store.conversations.move(HERE, THERE)
+    await store.outbox.intend(f"{note(1).key}:0", HERE, Reply("x"), under=held)
+    await store.inbox.finish(held, "answered", record="spoke French")
+    assert (await store.inbox.record(HERE), await store.inbox.record(THERE)) == ("spoke French", "")
+
+
 async def test_preferences_are_kept_for_each_person(store):
     assert await store.conversations.preferences("telegram", "1") == Preferences()
     chosen = Preferences("de", "de_DE-thorsten", "both")
@@ -116,6 +187,11 @@ async def test_preferences_are_kept_for_each_person(store):
     await store.conversations.prefer("telegram", "1", chosen)
     assert await store.conversations.preferences("telegram", "1") == chosen
     assert await store.conversations.preferences("discord", "1") == Preferences()
+
+
+async def test_a_voice_is_kept_without_what_no_database_takes(store):
+    await store.conversations.prefer("telegram", "1", Preferences(voice="Jo\0e\ud83d"))
+    assert await store.conversations.preferences("telegram", "1") == Preferences(voice="Joe\ufffd")
 
 
 async def test_nothing_of_a_forgotten_person_remains_and_others_keep_theirs(store):

@@ -43,6 +43,7 @@ class InboxMachine(RuleBasedStateMachine):
         self.fences: dict[Address, int] = {}
         self.begun: set[tuple[Address, int]] = set()
         self.parked: dict[Address, set[int]] = {}
+        self.wanted: set[tuple[Address, int]] = set()
 
     def run(self, awaitable):
         async def main():
@@ -75,7 +76,7 @@ class InboxMachine(RuleBasedStateMachine):
             (chat, old)
             for chat, line in self.lines.items()
             for old in line.messages
-            if old < number and (chat, old) not in self.begun
+            if old < number and (chat, old) not in self.begun | self.wanted
         ]
         before = START + timedelta(seconds=number)
         assert self.run(self.store.inbox.park_unbegun("telegram", before)) == len(found)
@@ -87,6 +88,7 @@ class InboxMachine(RuleBasedStateMachine):
     def unpark(self, chat: Address) -> None:
         numbers = self.parked.pop(chat, set())
         assert self.run(self.store.inbox.unpark(chat)) == len(numbers)
+        self.wanted |= {(chat, number) for number in numbers}
         for number in numbers:
             self.open(chat, number)
 

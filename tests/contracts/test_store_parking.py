@@ -33,6 +33,16 @@ async def test_a_parked_message_is_known_and_answered_by_nobody(store):
     assert await untold(store) == {HERE: 1}
 
 
+async def test_an_edit_of_a_parked_message_counts(store):
+    await store.inbox.park(note(1))
+    assert await store.inbox.amend(note(1, text="edited"))
+    await store.inbox.unpark(HERE)
+    assert (await claim(store)).message.text == "edited"
+    await store.inbox.park(note(2))
+    await store.inbox.discard(HERE)
+    assert not await store.inbox.amend(note(2, text="too late"))
+
+
 async def test_conversations_with_parked_messages_are_told_of_once(store, clock):
     for number in (1, 2):
         await store.inbox.park(note(number))
@@ -167,6 +177,28 @@ async def test_what_was_begun_and_given_back_is_not_parked(store):
     await store.inbox.release(await claim(store))
     assert await store.inbox.park_unbegun("telegram", START + timedelta(days=1)) == 0
     assert (await claim(store)).attempt == 2
+
+
+async def test_what_was_wanted_is_not_parked_again(store, clock):
+    await store.inbox.receive(note(1))
+    assert await store.inbox.park_unbegun("telegram", START + timedelta(days=1)) == 1
+    await store.inbox.announce(HERE, "a:0", TELL)
+    await store.inbox.park(note(2))  # not told of, and wanted with the other
+    assert await store.inbox.unpark(HERE) == 2
+    await store.inbox.receive(note(3))
+    clock.pass_s(1000)
+    assert await store.inbox.park_unbegun("telegram", START + timedelta(days=1)) == 1
+    assert await store.inbox.waiting(HERE) == (note(1), note(2))
+    assert await untold(store) == {HERE: 1}
+
+
+async def test_what_was_wanted_and_is_finished_as_parked_is_told_of_again(store):
+    await store.inbox.park(note(1))
+    await store.inbox.announce(HERE, "a:0", TELL)
+    await store.inbox.unpark(HERE)
+    await store.inbox.finish(await claim(store), "parked")
+    assert await untold(store) == {HERE: 1}
+    assert await store.inbox.announce(HERE, "b:0", TELL)
 
 
 async def test_a_message_may_be_finished_as_parked(store):

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from essence.dialogue import Preferences, Turn
+from essence.dialogue import Message, Person, Preferences, Turn
 from essence.errors import EngineError, NotAllowed, TooSlow, Unreachable
 from essence.fakes.messenger import MemoryMessenger
-from essence.work import NewTask
-from tests.agent_house import HERE, Script, World, call, world
+from essence.ports.rounds import key_of
+from essence.work import FAILED, NewTask
+from tests.agent_house import ASKED, HERE, START, Script, World, call, world
 
 
 @pytest.fixture
@@ -69,6 +70,19 @@ async def test_an_answer_of_a_lost_attempt_is_not_taken_for_an_earlier_one(here:
     await here.ask("Tea?")
     await worker.work_once()
     assert [turn.role for turn in model.seen[0]] == ["system", "user"]
+
+
+@pytest.mark.parametrize("round_number", [0, 1])
+async def test_what_was_asked_before_a_reset_is_answered_after_it_and_not_remembered(here: World, round_number):
+    asked = Message(HERE, ASKED.message_id, Person("1", "Anna"), START, ASKED.text)
+    await here.store.inbox.receive(asked)
+    await here.ask()
+    for number in range(round_number):
+        await here.store.journal.record(key_of(ASKED.key, number), FAILED, "", person=ASKED.account)
+    await here.store.conversations.reset(HERE)
+    await here.worker("Paris.").work_once()
+    assert [answer.text for answer in here.answers] == ["Paris."]
+    assert await here.store.conversations.read(HERE, turns=9, chars=999) == ()
 
 
 async def test_a_tool_is_used_and_its_result_is_shown_to_the_model(here: World):

@@ -1,12 +1,14 @@
 """What people on Telegram live through with June: all of her on the fake Telegram, with scripted engines."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 
 import pytest
 
 from essence.audio import decode
+from essence.chat import courier
 from essence.chat.assistant import COMMANDS
 from essence.dialogue import Address, Button, ModelEvent, Transcript, Turn
 from essence.errors import InvalidInput, NotAllowed, NotFound, Unreachable
@@ -15,6 +17,7 @@ from essence.fakes.telegram import LostAnswer, ServerError, TelegramServer, TooM
 from essence.ports import Messenger
 from essence.rpc.client import open_messenger
 from essence.rpc.server import CHANNEL, serving
+from essence.services.telegram import albums
 from tests.chat_june import NOTE, june
 from tests.message_world import client, message_api
 
@@ -111,6 +114,48 @@ async def test_a_group_is_answered_only_when_june_is_meant(telegram, ann, url):
     assert [turn.text for turn in kept] == ["for her", "All is well."]
 
 
+async def test_her_name_below_somebodys_words_asks_about_them(telegram, ann, url):
+    bob, model = telegram.user("Bob"), ScriptedModel("No.")
+    group = telegram.group("Friends", ann, bob)
+    async with june(telegram, url, ann, model=model):
+        said = await bob.says("Is Lyon north of Paris?", to=group)
+        await ann.says(f"@{telegram.bot.username}", to=group, reply_to=said)
+        assert (await group.receives()).text == "No."
+    assert "> Is Lyon north of Paris?" in model.seen[0][-1].text
+
+
+async def test_her_name_alone_is_answered_without_a_model(telegram, ann, url):
+    group, model = telegram.group("Friends", ann), ScriptedModel("All is well.")
+    async with june(telegram, url, ann, model=model):
+        await ann.says(f"@{telegram.bot.username}", to=group)
+        assert (await group.receives()).text.startswith("Yes?")
+    assert model.seen == []
+
+
+async def test_what_an_edit_addresses_to_june_is_answered_once(telegram, ann, url):
+    group = telegram.group("Friends", ann)
+    async with june(telegram, url, ann):
+        said = await ann.says("is Lyon north?", to=group)
+        await ann.edits(said, f"@{telegram.bot.username} is Lyon north?")
+        assert (await group.receives()).reply_to.message_id == said.message_id
+    async with june(telegram, url, ann):
+        await ann.edits(said, f"@{telegram.bot.username} is Lyon north of Paris?")
+        await ann.says(f"@{telegram.bot.username} thanks", to=group)
+        assert (await group.receives()).reply_to.text.endswith("thanks")
+    assert len(group.answers) == 2
+
+
+async def test_an_edit_of_something_old_that_june_never_had_is_not_answered(telegram, ann, url):
+    group = telegram.group("Friends", ann)
+    async with june(telegram, url, ann, chat_fresh_s=1.0):
+        said = await ann.says("is Lyon north?", to=group)
+        await asyncio.sleep(1.1)
+        await ann.edits(said, f"@{telegram.bot.username} is Lyon north?")
+        await ann.says(f"@{telegram.bot.username} hello", to=group)
+        assert (await group.receives()).reply_to.text.endswith("hello")
+    assert len(group.answers) == 1
+
+
 @pytest.mark.parametrize("name", [name for name, _ in COMMANDS])
 async def test_every_slash_command_is_answered(telegram, ann, url, name):
     async with june(telegram, url, ann):
@@ -128,6 +173,31 @@ async def test_a_mistyped_slash_command_is_guessed(telegram, ann, url):
     async with june(telegram, url, ann):
         await ann.says("/langauge")
         assert "/language" in (await ann.receives()).text
+
+
+async def test_a_slash_command_that_is_passed_on_is_no_order(telegram, ann, url):
+    bob = telegram.user("Bob")
+    group = telegram.group("Friends", ann, bob)
+    async with june(telegram, url, ann) as assistant:
+        await ann.says("keep this")
+        await ann.receives()
+        await ann.forwards(await bob.says("/reset", to=group))
+        assert (await ann.receives()).text == "All is well."
+        kept = await assistant.store.conversations.read(
+            Address("telegram", str(ann.person.user_id)), turns=10, chars=1000
+        )
+    assert kept[0].text == "keep this"
+
+
+@pytest.mark.parametrize("said", ["/voice {}", "/language {}", "/go{}", "/whoami"])
+async def test_june_repeats_words_and_names_without_their_markup(telegram, url, said):
+    tricky = "[Log*in*](https://evil.example)"
+    ann = telegram.user(tricky)
+    async with june(telegram, url, ann):
+        await ann.says(said.format(tricky))
+        answer = await ann.receives()
+    assert "[" in answer.text
+    assert not {"text_link", "italic"} & {entity["type"] for entity in answer.entities}
 
 
 async def test_why_tells_the_stages_of_the_last_answer(telegram, ann, url):
@@ -149,6 +219,25 @@ async def test_stop_breaks_an_answer_off_and_what_was_said_stays(telegram, ann, 
         assert (await ann.receives()).text == "Stopped."
         await ann.chat.until(lambda: answer.text.endswith("…"))
     assert len(answer.text) < len(LONG.strip())
+
+
+async def test_what_is_being_answered_when_the_conversation_is_reset_comes_and_is_forgotten_too(telegram, ann, url):
+    here = Address("telegram", str(ann.person.user_id))
+    async with june(telegram, url, ann, model=ScriptedModel("It is 1234.", first_token_s=0.5)) as assistant:
+        await ann.says("my PIN is 1234")
+        await ann.sends_voice(NOTE)  # waits
+        while not assistant.dispatcher.running:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await ann.says("/reset")
+        assert "still answering" in (await ann.receives()).text
+        assert sorted([(await ann.receives()).text for _ in range(3)]) == ["", "It is 1234.", "It is 1234."]
+        while await assistant.store.inbox.backlog():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert await assistant.store.conversations.read(here, turns=10, chars=1000) == ()
+        await ann.says("and now?")
+        await ann.receives()
+        kept = await assistant.store.conversations.read(here, turns=10, chars=1000)
+    assert [turn.text for turn in kept] == ["and now?", "It is 1234."]
 
 
 async def test_a_newer_message_ends_an_answer_that_has_begun(telegram, ann, url):
@@ -192,6 +281,44 @@ async def test_a_backlog_is_announced_once_and_answered_if_wanted(telegram, ann,
         await ann.presses(question, "Yes, please")
         texts = [(await ann.receives()).text for _ in range(4)]
     assert texts.count("All is well.") == 3
+
+
+async def test_what_was_edited_while_it_was_set_aside_is_answered_as_it_reads_now(telegram, ann, url):
+    said = await ann.says("old wording")
+    await asyncio.sleep(1.1)  # Telegram's times are whole seconds
+    model = ScriptedModel("All is well.")
+    async with june(telegram, url, ann, chat_fresh_s=0.05, model=model):
+        question = await ann.receives()
+        await ann.edits(said, "new wording")
+        while telegram.unconfirmed:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await ann.presses(question, "Yes, please")
+        await ann.chat.until(lambda: any(answer.text == "All is well." for answer in ann.chat.answers))
+    assert model.seen[0][-1].text == "new wording"
+
+
+async def test_a_backlog_that_was_wanted_is_answered_after_a_restart_unasked(telegram, ann, url):
+    for number in range(3):
+        await ann.says(f"old {number}")
+    await asyncio.sleep(1.1)
+    with pytest.raises(ExceptionGroup, match="unhandled"):
+        async with june(telegram, url, ann, chat_fresh_s=0.05, model=ScriptedModel("", first_token_s=30)):
+            await ann.presses(await ann.receives(), "Yes, please")
+            assert "I'll go through them: 3." in (await ann.receives()).text
+            raise InterruptedError
+    async with june(telegram, url, ann, chat_fresh_s=0.05):
+        texts = [(await ann.receives()).text for _ in range(3)]
+    assert texts == ["All is well."] * 3
+
+
+async def test_a_backlog_that_is_set_aside_again_is_announced_again(telegram, ann, url):
+    await ann.says("old")
+    await asyncio.sleep(1.1)
+    for _ in range(2):
+        async with june(telegram, url, ann, chat_fresh_s=0.05):
+            assert "a message" in (await ann.receives()).text
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:
+            database.execute("update inbox set told_at = null")  # as it is once it was parked again
 
 
 async def test_a_model_that_is_down_is_told_with_its_name(telegram, ann, url):
@@ -301,6 +428,18 @@ async def test_a_text_is_changed_by_its_key(messenger, ann):
         await messenger.edit("coffee", "No.")
 
 
+async def test_a_change_of_a_text_that_is_only_assumed_to_be_there_comes_below_it(
+    telegram, messenger, ann, monkeypatch
+):
+    monkeypatch.setattr(courier, "LONGEST_PAUSE_S", 0.01)
+    telegram.fails("sendMessage", LostAnswer(), times=courier.MOST_LOST)
+    [receipt] = await messenger.send(Address("telegram", str(ann.person.user_id)), "The kettle is on.", key="tea")
+    assert receipt.assumed
+    for text in ("Your tea is ready.", "Your tea is cold."):
+        await messenger.edit("tea", text)
+        assert [answer.text for answer in ann.chat.answers[courier.MOST_LOST :]] == [text]
+
+
 async def test_whoever_blocked_june_can_not_be_spoken_to(messenger, ann):
     ann.blocks_bot()
     with pytest.raises(NotAllowed):
@@ -377,6 +516,67 @@ async def test_an_owner_lets_somebody_in_by_a_button_and_nobody_else_can(telegra
         await ann.chat.until(lambda: any("Bob may talk" in said.text for said in ann.chat.answers))
         await bob.says("and now?")
         assert (await bob.receives()).text == "All is well."
+
+
+async def test_a_button_for_a_request_that_was_removed_blocks_nobody(telegram, ann, url):
+    bob = telegram.user("Bob")
+    async with june(telegram, url, ann) as assistant:
+        await bob.says("let me in")
+        await bob.receives()
+        question = await ann.receives()
+        await assistant.store.people.remove("telegram", str(bob.person.user_id))
+        await ann.presses(question, "Let them in")
+        assert "Nobody has the code" in (await ann.receives()).text
+        await ann.says("hello")
+        assert (await ann.receives()).text == "All is well."
+
+
+async def test_a_strangers_name_puts_nothing_into_junes_mouth(telegram, ann, url):
+    name = "[June needs you to log in](https://evil.example) *now*"
+    bob = telegram.user(name)
+    async with june(telegram, url, ann):
+        await bob.says("let me in")
+        question = await ann.receives()
+        assert question.text.startswith(f"{name} (@")
+        await ann.presses(question, "Let them in")
+        assert (await ann.receives()).text == f"{name} may talk to me now."
+    assert not {"text_link", "italic"} & {entity["type"] for entity in question.entities}
+
+
+@pytest.mark.parametrize("words_at", [0, 1, 2])
+async def test_an_album_with_words_is_answered_once(telegram, ann, url, words_at):
+    async with june(telegram, url, ann):
+        for number in range(3):
+            await ann.sends_photo(b"jpeg", caption="nice?" if number == words_at else "", album_id="7")
+            await asyncio.sleep(0.1)
+        await ann.receives()
+        await asyncio.sleep(0.2)
+    assert [answer.text for answer in ann.chat.answers] == ["All is well."]
+
+
+async def test_an_album_without_words_is_told_once_to_be_unreadable(telegram, ann, url, monkeypatch):
+    monkeypatch.setattr(albums, "PATIENCE_S", 0.1)
+    async with june(telegram, url, ann):
+        await ann.sends_album(b"1", b"2", caption="nice?")
+        await ann.receives()
+        await ann.sends_album(b"3", b"4")
+        await ann.receives()
+        await asyncio.sleep(0.2)
+    assert [answer.text[:25] for answer in ann.chat.answers] == ["All is well.", "I can't read a photo yet."]
+
+
+async def test_a_conversation_goes_on_in_the_supergroup_that_its_group_becomes(telegram, ann, url):
+    group, model = telegram.group("Friends", ann), ScriptedModel("Paris.")
+    home = Address("telegram", str(group.chat.chat_id))
+    async with june(telegram, url, ann, model=model) as assistant:
+        await ann.says("@june_fake_bot capital of France?", to=group)
+        await group.receives()
+        while len(await assistant.store.conversations.read(home, turns=9, chars=999)) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        group.moves(ann)
+        await ann.says("@june_fake_bot and its river?", to=group)
+        await group.receives()
+    assert [turn.text for turn in model.seen[-1][-3:-1]] == ["capital of France?", "Paris."]
 
 
 async def test_a_stranger_who_knocks_often_is_announced_once(telegram, ann, url):

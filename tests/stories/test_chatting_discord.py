@@ -17,6 +17,7 @@ from essence.dialogue import Address, ModelEvent, ToolSpec, Turn
 from essence.errors import NotAllowed
 from essence.fakes import ScriptedModel, ScriptedTranscriber, ToneSynthesizer
 from essence.fakes.discord import Broken, DiscordServer, LostAnswer, Person, Post, Reset, TooMany
+from essence.services.discord.bookmark import Bookmark
 from essence.services.discord.channel import DiscordChannel
 from essence.services.discord.doors import allowed
 from essence.store import open_store
@@ -77,7 +78,11 @@ async def june(
     async with (
         open_store(url, settings) as store,
         DiscordChannel(
-            settings, COMMANDS, partial(store.inbox.newest, "discord"), partial(allowed, settings, store.people)
+            settings,
+            COMMANDS,
+            partial(store.inbox.newest, "discord"),
+            partial(allowed, settings, store.people),
+            Bookmark(store.journal),
         ) as channel,
         running(
             channel,
@@ -252,6 +257,28 @@ async def test_in_a_server_a_voice_message_that_answers_june_is_answered_by_voic
     assert len(junes(discord, general)) == 3
 
 
+async def test_her_name_below_somebodys_words_asks_about_them(discord, ann, general, url):
+    model = ScriptedModel("No.")
+    async with june(discord, url, ann, model=model):
+        said = await discord.user("Bob").says("Is Lyon north of Paris?", general)
+        await ann.says(discord.mention, general, reply_to=said)
+        assert (await ann.receives(general)).text == "No."
+        await ann.says(discord.mention, general)
+        assert (await ann.receives(general)).text.startswith("Yes?")
+    assert ["> Is Lyon north of Paris?" in seen[-1].text for seen in model.seen] == [True]
+
+
+async def test_what_an_edit_addresses_to_june_is_answered_once(discord, ann, general, url):
+    async with june(discord, url, ann):
+        said = await ann.says("is Lyon north?", general)
+        for words in ("is Lyon north?", "is Lyon north of Paris?"):
+            await ann.edits(said, f"{discord.mention} {words}")
+        await ann.receives(general)
+        await ann.says(f"{discord.mention} thanks", general)
+        await ann.receives(general)
+    assert len(junes(discord, general)) == 2
+
+
 async def test_a_thread_is_a_conversation_of_its_own(discord, ann, general, url):
     model = ScriptedModel("All is well.")
     async with june(discord, url, ann, model=model):
@@ -306,6 +333,33 @@ async def test_an_owner_lets_somebody_in_by_a_button_and_nobody_else_can(discord
         assert (await bob.receives(general)).text == "All is well."
 
 
+async def test_a_button_for_a_request_that_was_removed_blocks_nobody(discord, ann, url):
+    bob = discord.user("Bob")
+    async with june(discord, url, ann) as assistant:
+        await bob.says("let me in")
+        await bob.receives()
+        question = await ann.receives()
+        await assistant.store.people.remove("discord", bob.user_id)
+        [yes, _] = [one["custom_id"] for row in question.json["components"] for one in row["components"]]
+        await ann.presses(question, yes)
+        await discord.until(lambda: "Nobody has the code" in str(discord.world.ephemeral.values()), "a reason")
+        await ann.says("hello")
+        await discord.until(lambda: "All is well." in [post.text for post in junes(discord, ann.dm)], "an answer")
+
+
+async def test_a_strangers_name_puts_nothing_into_junes_mouth(discord, ann, url):
+    bob = discord.user("[June needs you](https://evil.example) _now_")
+    async with june(discord, url, ann):
+        await bob.says("let me in")
+        question = await ann.receives()
+        [yes, _] = [one["custom_id"] for row in question.json["components"] for one in row["components"]]
+        await ann.presses(question, yes)
+        await discord.until(lambda: "may talk" in str(discord.world.ephemeral.values()), "a yes")
+    [whispered] = [post["content"] for post in discord.world.ephemeral.values()]
+    for text in (question.text, whispered):
+        assert text.startswith("\\[June needs you\\](<https://evil.example>) \\_now\\_ ")
+
+
 async def test_strangers_in_a_server_get_no_answer(discord, ann, general, url):
     bob, model = discord.user("Bob"), ScriptedModel("All is well.")
     async with june(discord, url, ann, model=model):
@@ -314,6 +368,16 @@ async def test_strangers_in_a_server_get_no_answer(discord, ann, general, url):
         await ann.receives(general)
     assert len(junes(discord, general)) == 1
     assert "tell me all" not in str(model.seen)
+
+
+async def test_a_strangers_slash_command_in_a_server_is_refused_for_their_eyes_alone(discord, ann, general, url):
+    eve = discord.user("Eve")
+    async with june(discord, url, ann):
+        await offered(discord)
+        used = await eve.uses("help", where=general)
+        await discord.until(lambda: used.callback is not None, "an answer")
+    assert [post["content"] for post in discord.world.ephemeral.values()] == ["This is not for you."]
+    assert junes(discord, general) == []
 
 
 async def test_who_takes_no_messages_from_june_can_not_be_spoken_to(discord, ann, url):

@@ -23,7 +23,7 @@ from essence.chat.notices import NOTHING_IS_KEPT
 from essence.dialogue import Finished
 from essence.errors import Unreachable
 from essence.fakes import ScriptedModel, ScriptedTranscriber, ToneSynthesizer
-from essence.fakes.telegram import Hang, ServerError, Slow, TelegramServer, TooManyRequests, User
+from essence.fakes.telegram import Hang, LostAnswer, ServerError, Slow, TelegramServer, TooManyRequests, User
 from essence.services.telegram import polling
 from essence.store import clock
 from tests.chat_june import NOTE, june, line_to
@@ -217,6 +217,19 @@ async def test_what_still_worked_on_it_gives_way_to_a_voice(telegram, ann, url):
         await ann.chat.until(lambda: not any("⏳" in text for text in seen(ann)))
 
 
+async def test_what_still_worked_on_it_gives_way_to_the_word_that_nobody_spoke(telegram, ann, url):
+    class Slow(ScriptedTranscriber):
+        async def transcribe(self, speech, *, language=None, word_times=False):
+            await asyncio.sleep(2.5)
+            async for transcript in super().transcribe(speech, language=language, word_times=word_times):
+                yield transcript
+
+    async with june(telegram, url, ann, transcriber=Slow(""), chat_slow_s=0.1):
+        await ann.sends_voice(NOTE)
+        await ann.chat.until(lambda: any("no speech" in text for text in seen(ann)))
+    assert seen(ann) == [exchange.NO_SPEECH]
+
+
 GERMAN = "Die Hauptstadt von Frankreich ist Paris, und sie liegt an der Seine."
 
 
@@ -255,6 +268,33 @@ async def test_an_answer_that_is_taken_up_after_a_restart_is_spoken_in_its_langu
         await ann.chat.until(lambda: "(voice)" in seen(ann))
     assert len(voice.asked) > 1
     assert set(voice.asked) == {"de"}
+
+
+async def test_words_that_fit_below_no_voice_message_come_although_june_was_killed_before_them(
+    telegram, ann, url, monkeypatch
+):
+    send = courier.Courier.send
+
+    async def dies_at_the_second(self, key, to, reply, *, under=None):
+        if key.endswith(":v1"):
+            await asyncio.Event().wait()
+        return await send(self, key, to, reply, under=under)
+
+    words = " ".join(f"Sentence number {number} is here now." for number in range(40))
+    with pytest.raises(ExceptionGroup, match="unhandled"), monkeypatch.context() as patched:
+        patched.setattr(courier.Courier, "send", dies_at_the_second)
+        async with june(telegram, url, ann, model=ScriptedModel(words)) as assistant:
+            await ann.says("/voice caption")
+            await ann.receives()
+            await ann.says("hello")
+            await ann.chat.until(lambda: any(answer.voice for answer in ann.chat.answers))
+            await until(lambda: not assistant.courier._on_their_way)
+            raise InterruptedError
+    async with june(telegram, url, ann, model=ScriptedModel(words)) as assistant:
+        await until_ended(assistant)
+    _, *told = ann.chat.answers
+    assert [bool(answer.voice) for answer in told] == [True, False]
+    assert " ".join(" ".join(answer.text for answer in told).split()) == words
 
 
 # --- the store
@@ -318,6 +358,44 @@ async def test_what_a_full_store_can_not_keep_is_told_once_and_answered_later_on
     told = seen(ann)
     assert sorted(text for text in told if text.startswith("Answer")) == [f"Answer to question {n}." for n in range(7)]
     assert [text for text in told if not text.startswith("Answer")] == [NOTHING_IS_KEPT]
+
+
+LENGTHY = f"hello there {'x' * 4000}"
+"""For which a full store has no room."""
+
+
+async def test_a_guest_whose_message_could_not_be_kept_has_not_used_up_what_they_may_send(
+    telegram, ann, url, monkeypatch
+):
+    monkeypatch.setattr(polling, "LONGEST_PAUSE_S", 0.2)
+    bob = telegram.user("Bob")
+    async with june(telegram, url, ann, guests=[bob], rate_limit_messages="1/hour", model=Echo()) as assistant:
+        disk = Disk(assistant)
+        disk.fills()
+        await bob.says(LENGTHY)
+        await bob.chat.until(lambda: seen(bob) == [NOTHING_IS_KEPT])
+        await asyncio.sleep(1.5)  # some five tries
+        disk.heals()
+        await bob.chat.until(lambda: "Answer to hello there." in seen(bob))
+        await until_ended(assistant)
+        await bob.says("one more")
+        await bob.chat.until(lambda: any("more than I can take" in text for text in seen(bob)))
+
+
+async def test_a_guest_whose_refusal_could_not_be_kept_is_told_of_it_later(telegram, ann, url, monkeypatch):
+    monkeypatch.setattr(polling, "LONGEST_PAUSE_S", 0.2)
+    bob = telegram.user("Bob")
+    async with june(telegram, url, ann, guests=[bob], rate_limit_messages="1/hour") as assistant:
+        await bob.says("hello there")
+        await bob.receives()
+        await until_ended(assistant)
+        disk = Disk(assistant)
+        disk.fills()
+        await bob.says(LENGTHY)
+        await bob.chat.until(lambda: NOTHING_IS_KEPT in seen(bob))
+        await asyncio.sleep(1.0)
+        disk.heals()
+        await bob.chat.until(lambda: any("more than I can take" in text for text in seen(bob)))
 
 
 BOTH_ANSWERS = ["Answer to good morning.", "Answer to hello there."]
@@ -504,6 +582,85 @@ async def test_an_answer_that_the_platform_takes_only_after_its_deadline_is_no_f
         assert (await ann.receives()).text == "All is well."
         await until_ended(assistant)
     assert len(seen(ann)) == 1
+
+
+@pytest.mark.usefixtures("quick_to_look_again")
+async def test_that_nobody_spoke_is_told_however_late_the_platform_takes_it(telegram, ann, url):
+    telegram.fails("sendMessage", ServerError(), times=None)
+    async with june(telegram, url, ann, hears="", message_deadline_s=DEADLINE_S) as assistant:
+        await ann.sends_voice(NOTE)
+        await asyncio.sleep(OUTAGE_S)
+        telegram.heals()
+        await ann.chat.until(lambda: seen(ann))
+        await until_ended(assistant)
+    assert seen(ann) == [exchange.NO_SPEECH]
+
+
+async def test_a_failure_is_told_although_an_earlier_word_was_taken_back(telegram, ann, url):
+    telegram.fails("sendMessage", TooManyRequests(60))
+    with pytest.raises(ExceptionGroup, match="unhandled"):
+        async with june(telegram, url, ann, hears=""):
+            await ann.sends_voice(NOTE)
+            await telegram.called("sendMessage")
+            await asyncio.sleep(0.2)
+            raise InterruptedError
+    async with june(telegram, url, ann, transcriber=Deaf(Switch("down")), chat_patience_s=0) as assistant:
+        await until_ended(assistant)
+        await ann.chat.until(lambda: seen(ann))
+    assert len(seen(ann)) == 1
+    assert "⚠️" in seen(ann)[0]
+
+
+@pytest.mark.usefixtures("quick_to_look_again")
+async def test_an_answer_whose_receipts_are_all_lost_comes_some_times_and_is_assumed_then(
+    telegram, ann, url, monkeypatch
+):
+    monkeypatch.setattr(courier, "LONGEST_PAUSE_S", 0.01)
+    telegram.fails("sendMessage", LostAnswer(), times=None)
+    async with june(telegram, url, ann, model=Echo()) as assistant:
+        asked = await ann.says("hello there")
+        await ann.chat.until(lambda: len(seen(ann)) == courier.MOST_LOST)
+        await until_ended(assistant)
+        telegram.heals()
+        await ann.says("good morning")
+        await ann.chat.until(lambda: "Answer to good morning." in seen(ann))
+        [part] = await assistant.store.outbox.parts(f"telegram:{ann.person.user_id}:{asked.message_id}")
+    first, *repeats, last = seen(ann)
+    assert (first, last) == ("Answer to hello there.", "Answer to good morning.")
+    assert [text.endswith(first) and text.startswith("🔁") for text in repeats] == [True] * (courier.MOST_LOST - 1)
+    assert part.receipt.assumed
+
+
+@pytest.mark.usefixtures("quick_to_look_again")
+async def test_a_text_that_grew_after_its_beginning_was_assumed_to_be_there_stands_there_whole(
+    telegram, ann, url, monkeypatch
+):
+    monkeypatch.setattr(courier, "LONGEST_PAUSE_S", 0.01)
+    telegram.fails("sendMessage", LostAnswer(), times=courier.MOST_LOST)
+    async with june(telegram, url, ann, model=ScriptedModel(SLOW, token_s=0.1)):
+        await ann.says("hello there")
+        await ann.chat.until(lambda: SLOW in seen(ann))
+    assert len(seen(ann)) == courier.MOST_LOST + 1
+    assert seen(ann)[-1] == SLOW
+
+
+@pytest.mark.usefixtures("quick_to_look_again")
+async def test_whoever_waits_for_an_answer_that_is_tried_again_asks_the_store_now_and_then(
+    telegram, ann, url, monkeypatch
+):
+    for _ in range(2):
+        telegram.fails("sendMessage", TooManyRequests(2))
+    async with june(telegram, url, ann) as assistant:
+        parts, asked = assistant.store.outbox.parts, []
+
+        async def counted(message_key: str):
+            asked.append(message_key)
+            return await parts(message_key)
+
+        monkeypatch.setattr(assistant.store.outbox, "parts", counted)
+        await ann.says("hello there")
+        assert (await ann.receives()).text == "All is well."
+    assert len(asked) < 10
 
 
 @pytest.mark.usefixtures("quick_to_look_again")

@@ -124,3 +124,13 @@ PIECES = [
     "\r\n",
 ]
 ANYTHING = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=10)), max_size=60).map("".join)
+NAMES = st.text(
+    st.one_of(
+        st.sampled_from("*_~`|>#[]()<@!-+1.=: ab\\{}&;/^$"),
+        st.characters(exclude_categories=["C", "Z"], exclude_characters="\u200b\u2028"),
+        st.sampled_from(" \n"),
+    ),
+    min_size=1,
+    max_size=129,  # Telegram: a first and a last name of 64 characters each
+)
+"""What people call themselves."""

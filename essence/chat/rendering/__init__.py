@@ -14,6 +14,7 @@ that shows rows of it has.
 
 from __future__ import annotations
 
+import string
 from functools import lru_cache
 
 from essence.dialogue import ChannelProfile, Markup, RichText
@@ -21,8 +22,15 @@ from essence.dialogue import ChannelProfile, Markup, RichText
 SETTLED_CHARS = 1_500
 """What can still change how an earlier character is read lies within these: the longest stretch of a paragraph that is
 read at once, and some room for the line after it."""
+_AS_ENTITIES = str.maketrans({sign: f"&#{ord(sign)};" for sign in string.punctuation})
+# A backslash would not do: June reads a model's \\( and \\[ as formulas.
 
-__all__ = ["SETTLED_CHARS", "prepare", "rendered"]
+__all__ = ["SETTLED_CHARS", "literally", "prepare", "rendered"]
+
+
+def literally(text: str) -> str:
+    """Markdown that shows a person's words or name as it is, on one line: nobody puts markup into June's mouth."""
+    return " ".join(text.split()).translate(_AS_ENTITIES)
 
 
 def rendered(markdown: str, profile: ChannelProfile, *, limit: int = 0, unfinished: bool = False) -> list[RichText]:

@@ -139,6 +139,28 @@ async def test_a_refused_message_is_taken_when_the_refusal_said_so(
         assert await quota.admit(person, 0) is None
 
 
+async def test_a_message_is_charged_once_however_often_it_is_brought(url: str, person: str) -> None:
+    async with quota_of(url, messages="2/hour", audio_s="60/hour") as quota:
+        for _ in range(3):
+            assert await quota.admit(person, 40, key=f"{person}:1") is None
+        quota.settle(f"{person}:1")
+        assert await quota.admit(person, 20, key=f"{person}:2") is None
+        assert await quota.admit(person, 0, key=f"{person}:1") is not None
+
+
+async def test_of_no_more_than_some_messages_it_is_known_that_they_were_charged(
+    person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "MOST_UNSETTLED", 3)
+    async with quota_of(messages="6/hour") as quota:
+        for number in range(5):
+            assert await quota.admit(person, 0, key=f"{person}:{number}") is None
+        assert await quota.admit(person, 0, key=f"{person}:4") is None
+        assert await quota.admit(person, 0, key=f"{person}:0") is None
+        assert await quota.admit(person, 0, key=f"{person}:1") is not None
+        assert len(quota._unsettled) == 3
+
+
 # --- what is said
 
 
@@ -147,6 +169,27 @@ async def test_a_person_is_told_once_in_a_window_however_much_they_send(url: str
         await quota.admit(person, 0)
         refusals = await asyncio.gather(*(quota.admit(person, 0) for _ in range(20)))
     assert [refusal.tell for refusal in refusals if refusal] == [True] + [False] * 19
+
+
+async def test_a_refusal_whose_notice_was_not_kept_is_told_when_its_message_comes_again(url: str, person: str) -> None:
+    async with quota_of(url, messages="1/hour") as quota:
+        await quota.admit(person, 0)
+        refusals = [await quota.admit(person, 0, key=f"{person}:{number}") for number in (1, 2, 1, 1)]
+        quota.settle(f"{person}:1")
+        refusals.append(await quota.admit(person, 0, key=f"{person}:1"))
+    assert [refusal.tell for refusal in refusals if refusal] == [True, False, True, True, False]
+
+
+async def test_a_refused_message_that_comes_again_is_taken_when_there_is_room(
+    person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    async with quota_of(messages="1/minute", audio_s="") as quota:
+        assert await quota.admit(person, 0) is None
+        assert await quota.admit(person, 0, key=f"{person}:1") is not None
+        monkeypatch.setattr(time, "time", lambda: now + 61)
+        assert await quota.admit(person, 0, key=f"{person}:1") is None
+        assert await quota.admit(person, 0, key=f"{person}:1") is None
 
 
 async def test_a_person_is_told_again_in_the_next_window(person: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from essence.chat.rendering import literally
 from essence.chat.rendering.discord import discord_parts
-from tests.unit.rendering_answers import ANYTHING, Answer, answers, seen_on_discord, words_of
+from tests.unit.rendering_answers import ANYTHING, NAMES, Answer, answers, seen_on_discord, words_of
 
 
 def only(markdown: str) -> str:
@@ -87,3 +88,9 @@ def test_any_text_gives_valid_messages(markdown: str, unfinished: bool) -> None:
         assert part.strip()
         assert len(part.encode("utf-16-le")) // 2 <= 100
         assert "@everyone" not in part.replace("`", "") or "`" in part
+
+
+@given(NAMES)
+def test_any_name_is_shown_as_it_is(name: str) -> None:
+    shown = only(f"Hello {literally(name)}!")
+    assert seen_on_discord(shown).split() == f"Hello {name}!".split()

@@ -4,9 +4,10 @@ from aiogram.utils.text_decorations import html_decoration
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from essence.chat.rendering import literally
 from essence.chat.rendering.telegram import plain_parts, telegram_parts
 from essence.dialogue import Entity, RichText
-from tests.unit.rendering_answers import ANYTHING, Answer, answers, words_of
+from tests.unit.rendering_answers import ANYTHING, NAMES, Answer, answers, words_of
 
 FAMILY = "👩‍👩‍👧‍👦"
 
@@ -216,3 +217,12 @@ def test_aiogram_takes_the_entities(markdown: str) -> None:
             for e in part.entities
         ]
         assert html_decoration.unparse(part.text, entities)
+
+
+@given(NAMES)
+def test_any_name_is_shown_as_it_is(name: str) -> None:
+    shown = " ".join(name.split())
+    assert only(f"{literally(name)}, **may** I? {literally(name)}") == (
+        f"{shown}, may I? {shown}".strip(),
+        [("bold", "may")],
+    )

@@ -144,6 +144,15 @@ async def test_an_edit_is_the_same_message_in_another_version(ann, heard):
     assert first.key != second.key
 
 
+async def test_what_was_edited_before_june_heard_of_it_is_no_edit_to_her(ann, heard):
+    said = await ann.says("helo")
+    await heard()
+    early = said.json() | {"message_id": 77, "text": "hello", "edit_date": said.date}
+    ann.platform.updates.add("message", early, ann.chat.chat.chat_id)
+    message = await heard()
+    assert (message.message_id, message.text, message.version) == ("77", "hello", "")
+
+
 @pytest.mark.parametrize("hidden", [False, True])
 async def test_a_forward_is_somebody_elses_words(telegram, ann, heard, hidden):
     bob = telegram.user("Bob")

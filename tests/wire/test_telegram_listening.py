@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from essence import observe
-from essence.dialogue import Message, Sound
+from essence.dialogue import Address, Message, Sound
 from essence.errors import JuneError, NotAllowed, StoreError
 from essence.fakes.telegram import Hang, LostAnswer, Refusal, Reset, ServerError, TelegramServer, TooManyRequests, User
 from essence.services.telegram import channel, polling
@@ -158,6 +158,26 @@ async def test_chats_go_side_by_side_and_each_in_order(telegram):
     for person in people:
         mine = [text for text in texts if text.startswith(person.person.first_name)]
         assert mine == sorted(mine)
+
+
+async def test_what_is_kept_of_a_group_is_in_its_supergroup_before_words_from_there(telegram, ann):
+    group, inbox, moves, failures = telegram.group("Club", ann), Inbox(), [], [StoreError("Full.")]
+    await ann.says("before", to=group)
+    old = group.moves(ann)
+    await ann.says("after", to=group)
+
+    async def move_on(before: Address, now: Address) -> None:
+        if failures:
+            raise failures.pop()
+        moves.append((before.chat_id, now.chat_id, list(inbox.texts)))
+
+    async with TelegramChannel(settings_of(telegram), [], move_on) as june:
+        task = asyncio.create_task(june.listen(inbox.receive))
+        await inbox.until(2)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert {move[:2] for move in moves} == {(str(old), str(group.chat.chat_id))}
+    assert "after" not in moves[0][2]
 
 
 async def test_one_failure_keeps_back_its_own_chat_alone_and_its_order(telegram, ann):

@@ -53,6 +53,20 @@ async def test_a_request_over_tls_goes_through_the_proxy_and_keeps_its_address_t
     assert "bot1" not in head
 
 
+async def test_nothing_has_left_where_a_proxy_breaks_off_before_it_lets_a_request_through(monkeypatch):
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.abort()
+
+    async with await asyncio.start_server(break_off, "127.0.0.1", 0) as server:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        async with Calls("https://telegram.invalid", 1, idle_s=1, connect_s=5, read_s=5) as calls:
+            with pytest.raises(Lost) as raised:
+                await calls.do_request("https://telegram.invalid/bot1:a/sendMessage", "POST")
+    assert not raised.value.sent
+
+
 async def test_an_address_that_needs_no_proxy_is_asked_directly(monkeypatch, proxy):
     address, seen = proxy
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")

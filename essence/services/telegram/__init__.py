@@ -14,7 +14,7 @@ def main(_: list[str]) -> int:
     service = chatting.Chatting(
         "telegram",
         config.TelegramService,
-        lambda settings, _: TelegramChannel(settings, COMMANDS),
+        lambda settings, store: TelegramChannel(settings, COMMANDS, store.conversations.move),
         lambda settings: Crowd(
             config.listed(settings.telegram_owner_users), config.listed(settings.telegram_whitelisted_users)
         ),

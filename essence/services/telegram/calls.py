@@ -9,7 +9,8 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -20,6 +21,14 @@ from essence.services.telegram.refusals import Lost, refusal
 
 if TYPE_CHECKING:
     import aiohttp
+
+
+@dataclass(slots=True)
+class _Flight:
+    """How far a request got."""
+
+    left: bool = False
+    """Set before its first byte is written: not by names, connections, TLS or a proxy's CONNECT."""
 
 
 class Calls(BaseRequest):
@@ -73,20 +82,16 @@ class Calls(BaseRequest):
 
         if self._session is None:
             self._session = self._opened()
+        flight = _Flight()
         try:
             data = None if request_data is None else _form(request_data)
-            async with self._session.request(method, url, data=data, allow_redirects=False, **self._proxy) as answer:
+            async with self._session.request(
+                method, url, data=data, allow_redirects=False, trace_request_ctx=flight, **self._proxy
+            ) as answer:
                 yield answer
         except (aiohttp.ClientError, TimeoutError) as error:
-            not_sent = isinstance(
-                error,
-                aiohttp.ClientConnectorError
-                | aiohttp.ConnectionTimeoutError
-                | aiohttp.ClientHttpProxyError
-                | aiohttp.InvalidURL,
-            )
             # Not `from error`, whose words hold the address, and so the token.
-            raise Lost(sent=not not_sent, slow=isinstance(error, TimeoutError)) from None
+            raise Lost(sent=flight.left, slow=isinstance(error, TimeoutError)) from None
 
     def _opened(self) -> aiohttp.ClientSession:
         import aiohttp
@@ -95,12 +100,19 @@ class Calls(BaseRequest):
         connector = aiohttp.TCPConnector(
             limit=self._connections, keepalive_timeout=self._idle_s, ssl=httpx.create_ssl_context()
         )
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_note_that_it_left)
         return aiohttp.ClientSession(
             connector=connector,
+            trace_configs=[trace],
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s, sock_read=self._read_s),
             headers={"User-Agent": self.USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+
+
+async def _note_that_it_left(_: aiohttp.ClientSession, context: Any, __: object) -> None:
+    context.trace_request_ctx.left = True
 
 
 class _Proxy(TypedDict, total=False):

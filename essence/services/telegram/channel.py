@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self, TypeVar
@@ -18,9 +19,10 @@ from essence.dialogue import Address, ChannelProfile, ChannelState, Message, Rec
 from essence.errors import ConfigError
 from essence.ports import Receive
 from essence.services.telegram import files, outgoing
+from essence.services.telegram.albums import Albums
 from essence.services.telegram.api import ALLOWED_UPDATES, Api
-from essence.services.telegram.incoming import PRESS
-from essence.services.telegram.intake import Intake
+from essence.services.telegram.incoming import ALBUM, PRESS
+from essence.services.telegram.intake import Hearers, Intake, MoveOn, stay
 from essence.services.telegram.polling import Pauses, Polling
 from essence.services.telegram.refusals import Lost, Refusal, as_june
 from essence.services.telegram.webhook import Webhook
@@ -48,19 +50,21 @@ _ACTIONS = {"writing": ChatAction.TYPING, "speaking": ChatAction.RECORD_VOICE}
 class TelegramChannel:
     """One bot. An async context manager; entering it makes no request, leaving it breaks all connections."""
 
-    def __init__(self, settings: TelegramService, commands: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, settings: TelegramService, commands: Sequence[tuple[str, str]], move_on: MoveOn = stay) -> None:
         """What it needs to know.
 
         Args:
             settings: Token, servers, and how fast it may write.
             commands: Names and descriptions for the menu that Telegram shows beside the text field.
+            move_on: Takes along what is kept of a group that becomes a supergroup.
 
         Raises:
             ConfigError: There is no token, or TELEGRAM_API_URL is no address.
         """
         self._api = Api(settings)
         self._webhook = Webhook(settings)
-        self._commands = tuple(commands)
+        self._commands, self._move_on = tuple(commands), move_on
+        self._albums = Albums()
         self._pace = _pace(settings.telegram_messages_per_s)
         self._account = ""
         self._no_reactions: set[str] = set()
@@ -103,7 +107,8 @@ class TelegramChannel:
     async def _listen(self, receive: Receive) -> None:
         me = await self._until_done(self._api.early_bot.get_me)
         self._account, self._api.connected = f"@{me.username}", True
-        intake = Intake(self._api.bot, me, receive, self._api.troubles)
+        hearers = Hearers(receive, self._move_on, self._albums)
+        intake = Intake(self._api.bot, me, hearers, self._api.troubles)
         await self._show_commands()
         if self._webhook.url:
             await self._take_updates(intake)
@@ -151,6 +156,9 @@ class TelegramChannel:
 
     async def send(self, to: Address, reply: Reply, *, key: str, again: bool = False) -> Receipt:
         letter = outgoing.letter(to, reply, again=again)
+        album = reply.reply_to_id or ""
+        if album.startswith(ALBUM) and await self._albums.has_words(album):
+            return Receipt("", datetime.now(UTC), assumed=True)  # these are answered, and this would deny it
         await self._turn()
         with as_june(repeatable=False):
             sent = await outgoing.send(self._api, letter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import telegram
@@ -46,6 +47,29 @@ UNREADABLE: dict[str, str] = {
 """Content that June can't read, as a person would call it. An animation is a document too, a venue a location."""
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A group has become a supergroup, which has an id of its own; its people go on as if nothing had happened."""
+
+    old: Address
+    new: Address
+
+
+def move_of(update: Update) -> Move | None:
+    """Where a group has gone. Both of them are told: the old one to where, the new one from where."""
+    said = update.message
+    if said is None or not (said.migrate_to_chat_id or said.migrate_from_chat_id):
+        return None
+    old, new = said.migrate_from_chat_id or said.chat.id, said.migrate_to_chat_id or said.chat.id
+    return Move(Address("telegram", str(old)), Address("telegram", str(new)))
+
+
+def album_with_words(update: Update) -> str | None:
+    """What parts without words are named of the album to which this part with words belongs."""
+    said = update.message or update.edited_message
+    return f"{ALBUM}{said.media_group_id}" if said is not None and said.media_group_id and said.caption else None
+
+
 def message_of(update: Update, me: User) -> Message | None:
     """What a person sent; None for what is no message to June, such as joins, channel posts and words of bots."""
     if (query := update.callback_query) is not None:
@@ -53,10 +77,10 @@ def message_of(update: Update, me: User) -> Message | None:
     said = update.message or update.edited_message
     if said is None or said.from_user is None or said.from_user.is_bot or said.is_automatic_forward:
         return None
-    return _said(said, me) if said.chat.type != ChatType.CHANNEL else None
+    return _said(said, me, edited=update.message is None) if said.chat.type != ChatType.CHANNEL else None
 
 
-def _said(said: telegram.Message, me: User) -> Message | None:
+def _said(said: telegram.Message, me: User, *, edited: bool) -> Message | None:
     text, sound = without_mentions(said, me), sound_of(said)
     unreadable = "" if sound else unreadable_of(said)
     if not (said.text or sound or unreadable):
@@ -75,7 +99,8 @@ def _said(said: telegram.Message, me: User) -> Message | None:
         private=private,
         addressed=private or is_addressed(said, answered(said), me),
         unreadable=unreadable,
-        version=str(int(said.edit_date.timestamp())) if said.edit_date else "",
+        # What was edited before the bot was first told of it has a date of that too.
+        version=str(int(said.edit_date.timestamp())) if edited and said.edit_date else "",
     )
 
 

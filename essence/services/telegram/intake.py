@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -12,28 +14,44 @@ from telegram import Bot, Update, User
 from telegram.warnings import PTBDeprecationWarning
 
 from essence import observe
-from essence.dialogue import Message
+from essence.dialogue import Address, Message
 from essence.ports import Receive
-from essence.services.telegram.incoming import message_of
+from essence.services.telegram.albums import Albums
+from essence.services.telegram.incoming import Move, album_with_words, message_of, move_of
 
 Json = dict[str, Any]
+MoveOn = Callable[[Address, Address], Awaitable[None]]
+"""Lets a conversation go on elsewhere; when it returns, that is durable."""
+
+
+async def stay(_old: Address, _new: Address) -> None:
+    """Of a group that becomes a supergroup nothing is taken along."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearers:
+    """Who is told of what comes."""
+
+    receive: Receive
+    move_on: MoveOn
+    albums: Albums
 
 
 class Intake:
     """Hands over what people send; the messages of one chat one after another, those of several side by side."""
 
-    def __init__(self, bot: Bot, me: User, receive: Receive, troubles: Counter[str]) -> None:
+    def __init__(self, bot: Bot, me: User, hearers: Hearers, troubles: Counter[str]) -> None:
         """`troubles`: where it is counted what can't be understood or kept."""
-        self._bot, self._me, self._receive, self._troubles = bot, me, receive, troubles
+        self._bot, self._me, self._hearers, self._troubles = bot, me, hearers, troubles
         self._chats: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def read(self, update: Json) -> Message | None:
-        """The message of an update; None if there is none in it, or none that can be understood."""
+    def read(self, update: Json) -> Message | Move | None:
+        """What an update says; None if there is nothing in it for June, or nothing that can be understood."""
         try:
             with warnings.catch_warnings():
                 # Some of the library's own constructors ask for what it deprecates.
                 warnings.simplefilter("ignore", PTBDeprecationWarning)
-                return message_of(Update.de_json(update, self._bot), self._me)
+                return self._understood(Update.de_json(update, self._bot))
         except Exception as error:  # noqa: BLE001 - one update of an unknown form must not keep back all others
             self._troubles["malformed"] += 1
             observe.logger().error(
@@ -41,12 +59,25 @@ class Intake:
             )
             return None
 
-    async def hand_over(self, message: Message) -> None:
-        """Return when the message is durable.
+    def _understood(self, update: Update) -> Message | Move | None:
+        if (album := album_with_words(update)) is not None:
+            self._hearers.albums.note_words(album)
+        return move_of(update) or message_of(update, self._me)
+
+    async def hand_over(self, item: Message | Move) -> None:
+        """Return when it is durable.
 
         Raises:
             JuneError: It is not.
         """
-        chat = self._chats.setdefault(message.address.chat_id, asyncio.Lock())
+        chat = self._chats.setdefault(chat_id_of(item), asyncio.Lock())
         async with chat:
-            await self._receive(message)
+            if isinstance(item, Move):
+                await self._hearers.move_on(item.old, item.new)
+            else:
+                await self._hearers.receive(item)
+
+
+def chat_id_of(item: Message | Move) -> str:
+    """Where it must not be overtaken: what a group remembers is there before its first words as a supergroup."""
+    return item.new.chat_id if isinstance(item, Move) else item.address.chat_id

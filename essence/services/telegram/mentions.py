@@ -14,7 +14,7 @@ _Cut = tuple[int, int]
 
 def is_addressed(said: telegram.Message, replied: telegram.Message | None, me: User) -> bool:
     """Whether a message in a group is for June: a command for her, an answer to her, or one that names her."""
-    if (command := _command(said)) is not None:
+    if said.forward_origin is None and (command := _command(said)) is not None:
         _, _, bot = command.partition("@")
         return not bot or bot.lower() == _username(me)
     answers = replied is not None and replied.from_user is not None and replied.from_user.id == me.id

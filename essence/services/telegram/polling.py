@@ -11,11 +11,12 @@ from essence import observe
 from essence.dialogue import Message
 from essence.errors import JuneError
 from essence.services.telegram.api import Api, Json
-from essence.services.telegram.intake import Intake
+from essence.services.telegram.incoming import Move
+from essence.services.telegram.intake import Intake, chat_id_of
 from essence.services.telegram.refusals import Lost, Refusal
 
-Lane = list[tuple[int, Message]]
-"""Messages of one chat with the ids of their updates."""
+Lane = list[tuple[int, Message | Move]]
+"""What happened in one chat, with the ids of the updates."""
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
@@ -83,18 +84,18 @@ class Polling:
             self._offset = max(self._offset, ids[-1] + 1)
 
     def _lanes(self, updates: Sequence[Json]) -> list[Lane]:
-        """Messages by chat, each lane in the order in which they were sent."""
+        """What happened, by chat, each lane in the order in which it did."""
         lanes: dict[str, Lane] = {}
         for update in updates:
-            if (message := self._intake.read(update)) is not None:
-                lanes.setdefault(message.address.chat_id, []).append((update["update_id"], message))
+            if (item := self._intake.read(update)) is not None:
+                lanes.setdefault(chat_id_of(item), []).append((update["update_id"], item))
         return [sorted(lane, key=lambda entry: entry[0]) for lane in lanes.values()]
 
     async def _take_lane(self, lane: Lane) -> tuple[int, JuneError] | None:
         """The update that was not taken, and why; what follows it was not tried."""
-        for update_id, message in lane:
+        for update_id, item in lane:
             try:
-                await self._intake.hand_over(message)
+                await self._intake.hand_over(item)
             except JuneError as error:
                 return update_id, error
         return None

@@ -53,8 +53,8 @@ class Webhook:
         if self.intake is None:
             return PlainTextResponse("Not listening. Come again.", 503)
         try:
-            if (message := self.intake.read(update)) is not None:
-                await self.intake.hand_over(message)
+            if (item := self.intake.read(update)) is not None:
+                await self.intake.hand_over(item)
         except JuneError as error:
             observe.logger().warning("message_not_kept", code=error.code, error=str(error))
             return PlainTextResponse("Not kept. Come again.", 503)

@@ -24,6 +24,20 @@ OGG = b"OggS of a kind"
 NOTE = VoiceNote(OGG, 2.5, bytes(range(0, 256, 2)))
 
 
+class Page:
+    """A bookmark on paper."""
+
+    def __init__(self) -> None:
+        self.edge: int | None = None
+
+    async def put(self, edge: int) -> int:
+        self.edge = edge if self.edge is None else self.edge
+        return self.edge
+
+    async def remove(self) -> None:
+        self.edge = None
+
+
 class June:
     """The channel, and a memory in the place of the store."""
 
@@ -31,7 +45,8 @@ class June:
         urls = {"discord_api_url": server.api_url, "discord_gateway_url": server.gateway_url}
         values = {"discord_token": server.token} | urls | settings
         self.settings = DiscordService.model_validate(values)
-        self.channel = DiscordChannel(self.settings, COMMANDS, self.newest, self.friends)
+        self.bookmark = Page()
+        self.channel = DiscordChannel(self.settings, COMMANDS, self.newest, self.friends, self.bookmark)
         self.heard: list[Message] = []
         self.tries = 0
         self.failures: list[JuneError] = []
@@ -60,6 +75,11 @@ class June:
             if message.address not in last or last[message.address].sent_at <= message.sent_at:
                 last[message.address] = message
         return tuple(last.values())
+
+    def after(self, other: June) -> June:
+        """This June, with the memory of one that was killed."""
+        self.known, self.allowed, self.bookmark.edge = dict(other.known), other.allowed, other.bookmark.edge
+        return self
 
     async def friends(self) -> tuple[str, ...]:
         return self.allowed

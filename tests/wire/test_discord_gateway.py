@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 
 import aiohttp
 import pytest
@@ -10,10 +11,10 @@ import pytest
 from essence.config import DiscordService
 from essence.dialogue import Address, Message, Person
 from essence.errors import ConfigError, NotAllowed, Unreachable
-from essence.fakes.discord import Broken, Reset, TooMany
-from essence.services.discord import gateway
+from essence.fakes.discord import Broken, Reset, TooMany, Upload
+from essence.services.discord import gateway, histories
 from essence.services.discord.channel import DiscordChannel
-from tests.discord_june import COMMANDS, June, fake_discord, listening
+from tests.discord_june import COMMANDS, June, Page, fake_discord, listening
 
 
 @pytest.fixture
@@ -48,12 +49,12 @@ async def nobody() -> tuple[str, ...]:
 
 def test_without_a_token_june_says_where_to_get_one():
     with pytest.raises(ConfigError, match=r"discord\.com/developers.*Message Content Intent"):
-        DiscordChannel(DiscordService(discord_token=" "), COMMANDS, nothing_is_known, nobody)
+        DiscordChannel(DiscordService(discord_token=" "), COMMANDS, nothing_is_known, nobody, Page())
 
 
 def test_what_can_be_no_token_is_said_at_once():
     with pytest.raises(ConfigError, match="Copy it again") as caught:
-        DiscordChannel(DiscordService(discord_token="abc\ndef"), COMMANDS, nothing_is_known, nobody)
+        DiscordChannel(DiscordService(discord_token="abc\ndef"), COMMANDS, nothing_is_known, nobody, Page())
     assert "def" not in str(caught.value)
 
 
@@ -212,6 +213,86 @@ async def test_channels_of_servers_that_june_has_no_message_of_are_read_from_her
     assert quiet.channel_id not in read
 
 
+async def killed_before_it_keeps(june: June, is_kept: Callable[[Message], bool], until: Callable[[], bool]) -> None:
+    """June listens, keeps what she may, and dies."""
+    take = june.receive
+
+    async def receive(message: Message) -> None:
+        if not is_kept(message):
+            await asyncio.Event().wait()
+        await take(message)
+
+    june.receive = receive
+    async with listening(june):
+        await june.until(until)
+
+
+async def test_a_first_message_in_a_channel_is_read_though_june_dies_while_she_catches_up_in_others(server, ann):
+    guild = server.guild("Home", ann)
+    known, fresh = guild.channel("known"), guild.channel("fresh")
+    first = June(server)
+    async with listening(first):
+        await ann.says("before", known)
+        await first.hears()
+    await ann.says("missed in fresh", fresh)
+    await ann.says("missed in known", known)
+    second = June(server).after(first)
+    await killed_before_it_keeps(
+        second, lambda message: message.address.chat_id != fresh.channel_id, lambda: len(second.known) == 2
+    )
+    third = June(server).after(second)
+    async with listening(third):
+        await third.hears()
+        await third.until(lambda: third.bookmark.edge is None)
+    assert third.texts == ["missed in fresh"]
+
+
+async def test_the_second_sound_of_a_message_is_heard_though_june_dies_after_the_first(server, ann):
+    first = June(server)
+    async with listening(first):
+        await ann.says("before")
+        await first.hears()
+    await ann.sends_files(Upload("a.ogg", "audio/ogg", b"OggS1"), Upload("b.ogg", "audio/ogg", b"OggS2"))
+    second = June(server).after(first)
+    await killed_before_it_keeps(
+        second, lambda message: not message.message_id.endswith(".2"), lambda: len(second.known) == 2
+    )
+    async with listening(June(server).after(second)) as third:
+        assert (await third.hears()).message_id.endswith(".2")
+
+
+async def test_of_more_than_is_read_the_newest_are_not_left_out(server, ann, monkeypatch):
+    monkeypatch.setattr(histories, "PAGE", 3)
+    monkeypatch.setattr(histories, "MOST_PAGES", 2)
+    first = June(server)
+    async with listening(first):
+        await ann.says("before")
+        await first.hears()
+    for number in range(20):
+        await ann.says(str(number))
+    async with listening(June(server).after(first)) as second:
+        await second.hears(12)
+        await ann.says("live")
+        await second.hears(13)
+    assert second.texts == [*map(str, range(6)), *map(str, range(14, 20)), "live"]
+    assert second.troubles["history too long"] == 1
+
+
+async def test_what_fits_into_twice_as_many_pages_is_read_whole(server, ann, monkeypatch):
+    monkeypatch.setattr(histories, "PAGE", 3)
+    monkeypatch.setattr(histories, "MOST_PAGES", 2)
+    first = June(server)
+    async with listening(first):
+        await ann.says("before")
+        await first.hears()
+    for number in range(11):
+        await ann.says(str(number))
+    async with listening(June(server).after(first)) as second:
+        await second.hears(11)
+    assert second.texts == [*map(str, range(11))]
+    assert "history too long" not in second.troubles
+
+
 async def test_a_channel_that_june_may_not_read_is_left_out(server, ann, general):
     june = June(server)
     async with listening(june):
@@ -238,7 +319,7 @@ async def test_where_the_store_is_away_after_a_start_june_waits_for_it(server, a
             raise failures.pop()
         return await newest()
 
-    june.channel = DiscordChannel(june.settings, COMMANDS, at_last, nobody)
+    june.channel = DiscordChannel(june.settings, COMMANDS, at_last, nobody, june.bookmark)
     async with listening(june):
         await ann.says("hi")
         await june.hears()

@@ -257,6 +257,34 @@ async def test_who_pressed_a_button_is_told_and_nobody_else(server, june, ann, g
     assert whispered.json["interaction_metadata"]["user"]["id"] == ann.user_id
 
 
+@pytest.mark.parametrize("is_late", [False, True], ids=["in time", "late"])
+async def test_a_command_that_gets_no_answer_ends_for_its_person_alone(server, ann, general, monkeypatch, is_late):
+    monkeypatch.setattr(interactions, "KEEP_S", 0.05 if is_late else 60.0)
+    june, may = June(server), asyncio.Event()
+
+    async def refuse(message):
+        await may.wait()
+        await june.channel.acknowledge(message, "Not for you")
+
+    june.receive = refuse
+    async with listening(june):
+        await server.until(lambda: bool(server.commands.offered(None)))
+        await ann.uses("stop", where=general)
+        if is_late:
+            assert "use the command again" in (await ann.receives(general)).text
+        may.set()
+        await server.until(lambda: [post["content"] for post in server.world.ephemeral.values()] == ["Not for you"])
+        assert general.posts() == []
+    assert june.troubles == {}
+
+
+async def test_what_was_typed_is_not_acknowledged(server, june, ann):
+    await ann.says("/stop")
+    await june.channel.acknowledge(await june.hears(), "Not for you")
+    assert [post.text for post in ann.dm.posts()] == ["/stop"]
+    assert june.troubles == {}
+
+
 async def test_a_button_that_an_edit_took_away_cannot_be_pressed(server, june, ann):
     post = await shown(june, ann)
     await june.channel.edit(Address("discord", post.channel_id), post.message_id, Reply("Bob is in"))

@@ -1,5 +1,7 @@
 """What June sends, edits and shows on Discord, and what she makes of Discord's answers."""
 
+from dataclasses import replace
+
 import pytest
 
 from essence.dialogue import Address, Button, Message, Person, Reply, Sound
@@ -77,6 +79,24 @@ async def test_an_answer_to_what_was_deleted_arrives_all_the_same(channel, ann, 
     await ann.deletes(asked)
     await channel.send(dm, Reply("hi", reply_to_id=asked.message_id), key="a")
     assert (await ann.receives()).text == "hi"
+
+
+@pytest.mark.parametrize("reply", [Reply("hi"), Reply(voice=NOTE)], ids=["text", "voice"])
+async def test_where_june_may_not_read_the_history_she_answers_without_referring_to_it(
+    server, channel, ann, general, monkeypatch, reply
+):
+    asked, home = await ann.says("hi?", general), Address("discord", general.channel_id)
+    answer = replace(reply, reply_to_id=asked.message_id)
+    general.hides_history()
+    await channel.send(home, answer, key="a")
+    assert (await ann.receives(general)).json.get("message_reference") is None
+    await channel.send(home, answer, key="b")
+    assert [call.status for call in posts(server)] == [400, 200, 200]  # no part more costs a refusal
+    monkeypatch.setattr(outgoing, "REFUSAL_S", 0.0)
+    channel._parts.outgoing._no_replies.clear()
+    await channel.send(home, answer, key="c")
+    await channel.send(home, answer, key="d")
+    assert [call.status for call in posts(server)][3:] == [400, 200] * 2  # the permission may have been given
 
 
 async def test_nobody_is_pinged_and_no_link_unfolds(server, channel, ann, general):

@@ -95,7 +95,7 @@ async def test_what_comes_before_anything_is_planned_waits_too(server, ann):
             raise Unreachable("the store is away")
         return await friends()
 
-    june.channel = DiscordChannel(june.settings, COMMANDS, june.newest, at_last)
+    june.channel = DiscordChannel(june.settings, COMMANDS, june.newest, at_last, june.bookmark)
     async with listening(june):
         await ann.says("live")
         await june.hears(2)

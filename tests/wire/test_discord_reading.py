@@ -1,5 +1,6 @@
 """How June reads Discord's texts and plans what to read again."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import discord
@@ -7,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from essence.dialogue import Address, Message, Person
+from essence.config import StoreSettings
+from essence.dialogue import Address, Message, Person, Sound
 from essence.services.discord.addresses import moment, ordinary
-from essence.services.discord.catching_up import Stretch, stretches
+from essence.services.discord.bookmark import Bookmark
+from essence.services.discord.catching_up import Stretch, edge_of, stretches
 from essence.services.discord.directory import Place, Room
 from essence.services.discord.incoming import readable
+from essence.store import open_store
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -98,22 +102,47 @@ def room(channel_id: str, ago: timedelta) -> Room:
     return Room(channel_id, place, discord.utils.time_snowflake(NOW - ago))
 
 
+def planned(newest: list[Message], rooms: list[Room]) -> dict[str, Stretch]:
+    return stretches(newest, rooms, NOW, edge_of(newest))
+
+
 def test_private_conversations_are_read_from_their_end_however_old():
     old = message("5", timedelta(days=20), private=True)
-    assert stretches([old], [], NOW) == {"5": Stretch(Place(old.address, private=True), int(old.message_id))}
+    assert planned([old], []) == {"5": Stretch(Place(old.address, private=True), int(old.message_id))}
 
 
 def test_channels_of_servers_are_read_one_day_back_at_most():
     day = discord.utils.time_snowflake(NOW - timedelta(hours=24))
     known = [message("5", timedelta(days=20), private=False)]
-    found = stretches(known, [room("5", timedelta(0)), room("6", timedelta(0)), room("7", timedelta(hours=25))], NOW)
+    found = planned(known, [room("5", timedelta(0)), room("6", timedelta(0)), room("7", timedelta(hours=25))])
     assert {name: one.after for name, one in found.items()} == {"5": day, "6": day}
 
 
 def test_channels_where_nothing_was_said_since_are_not_read():
     known = [message("5", timedelta(hours=1), private=False)]
-    assert stretches(known, [room("5", timedelta(hours=1)), room("6", timedelta(hours=2))], NOW) == {}
+    assert planned(known, [room("5", timedelta(hours=1)), room("6", timedelta(hours=2))]) == {}
 
 
 def test_a_june_without_a_past_reads_nothing():
-    assert stretches([], [room("5", timedelta(0))], NOW) == {}
+    assert planned([], [room("5", timedelta(0))]) == {}
+
+
+def test_a_catching_up_that_did_not_end_begins_again_where_it_began():
+    begun, known = discord.utils.time_snowflake(NOW - timedelta(hours=2)), message("5", timedelta(0), private=True)
+    found = stretches([known], [room("6", timedelta(hours=1)), room("7", timedelta(hours=3))], NOW, begun)
+    assert {name: one.after for name, one in found.items()} == {"5": int(known.message_id), "6": begun}
+
+
+async def test_of_catchings_up_that_did_not_end_the_first_is_where_the_next_begins(tmp_path):
+    settings = StoreSettings(_env_file=None)
+    for edge, begun in ((7, 7), (9, 7)):
+        async with open_store(f"sqlite:///{tmp_path}/june.db", settings) as store:
+            assert await Bookmark(store.journal).put(edge) == begun
+    async with open_store(f"sqlite:///{tmp_path}/june.db", settings) as store:
+        await Bookmark(store.journal).remove()
+        assert await Bookmark(store.journal).put(9) == 9
+
+
+def test_a_message_with_a_sound_is_read_again_for_it_may_have_had_several():
+    known = replace(message("5", timedelta(hours=1), private=False), sound=Sound("url", "audio/ogg"))
+    assert planned([known], [room("5", timedelta(hours=1))])["5"].after == int(known.message_id) - 1

@@ -356,6 +356,18 @@ async def test_a_channel_may_forbid_voice_messages_and_take_a_file(bot, discord,
     assert (await bot.upload(path, {}, ("answer.ogg", "audio/ogg", OGG)))[0] == 200
 
 
+async def test_where_the_history_is_hidden_nothing_is_read_or_replied_to(bot, discord, ann):
+    channel = discord.guild("Home", ann).channel("secret")
+    said, path = await ann.says("hi", channel), f"/channels/{channel.channel_id}/messages"
+    channel.hides_history()
+    assert await bot("GET", path) == (200, [])
+    reply = {"content": "hi", "message_reference": {"message_id": said.message_id}}
+    status, answer = await bot("POST", path, reply)
+    assert (status, answer["code"]) == (400, 160002)
+    assert (await bot("POST", path, {"content": "hi"}))[0] == 200
+    assert (await bot("PUT", f"{path}/{said.message_id}/reactions/%F0%9F%91%80/@me"))[0] == 403
+
+
 # Commands
 
 COMMANDS = [

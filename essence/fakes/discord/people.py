@@ -98,6 +98,10 @@ class Channel:
         """The bot may not see this channel any more (50001)."""
         self.world.no_access.add(self.channel_id)
 
+    def hides_history(self) -> None:
+        """The bot lacks Read Message History here: it reads nothing that was said before, and can't reply (160002)."""
+        self.world.no_history.add(self.channel_id)
+
     def posts(self) -> list[Post]:
         """All messages, oldest first, as they stand now."""
         return [

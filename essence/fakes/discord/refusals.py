@@ -70,4 +70,5 @@ VOICE_WITHOUT_SINGLE_ATTACHMENT = Reason(400, 50160, "Voice messages must have a
 VOICE_WITHOUT_METADATA = Reason(400, 50161, "Voice messages must have supporting metadata.")
 VOICE_IS_FINAL = Reason(400, 50162, "Voice messages cannot be edited.")
 NO_VOICE_HERE = Reason(400, 50173, "You cannot send voice messages in this channel.")
+NO_HISTORY_HERE = Reason(400, 160002, "Cannot reply without permission to read message history")
 THREAD_EXISTS = Reason(400, 160004, "A thread has already been created for this message")

@@ -138,6 +138,8 @@ def _with_reference(world: World, channel_id: str, content: Content, body: Json)
     reference = body.get("message_reference")
     if reference is None:
         return content
+    if channel_id in world.no_history:
+        raise Refused(refusals.NO_HISTORY_HERE)
     target = world.messages.get(str(reference.get("channel_id", channel_id)), {}).get(str(reference.get("message_id")))
     if target is None:
         if reference.get("fail_if_not_exists", True):

@@ -121,6 +121,8 @@ class World:
         """Channels where voice messages are not allowed."""
         self.no_access: set[str] = set()
         """Channels that the bot can't see."""
+        self.no_history: set[str] = set()
+        """Channels where the bot lacks Read Message History."""
         self.closed_dms: set[str] = set()
         """People who take no messages from the bot."""
         self.files_url = ""

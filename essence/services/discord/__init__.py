@@ -11,6 +11,7 @@ def main(_: list[str]) -> int:
     from essence import config
     from essence.chat.assistant import COMMANDS, Crowd
     from essence.services import chatting
+    from essence.services.discord.bookmark import Bookmark
     from essence.services.discord.channel import DiscordChannel
     from essence.services.discord.doors import allowed
 
@@ -18,7 +19,11 @@ def main(_: list[str]) -> int:
         "discord",
         config.DiscordService,
         lambda settings, store: DiscordChannel(
-            settings, COMMANDS, partial(store.inbox.newest, "discord"), partial(allowed, settings, store.people)
+            settings,
+            COMMANDS,
+            partial(store.inbox.newest, "discord"),
+            partial(allowed, settings, store.people),
+            Bookmark(store.journal),
         ),
         lambda settings: Crowd(
             config.listed(settings.discord_owner_users), config.listed(settings.discord_whitelisted_users)

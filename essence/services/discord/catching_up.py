@@ -41,6 +41,11 @@ class Gap:
         """Whether it is known what must be read."""
         return self._planned.is_set()
 
+    @property
+    def over(self) -> bool:
+        """Whether all of that was read."""
+        return self.planned and not self._stretches
+
     def plan(self, stretches: dict[str, Stretch]) -> None:
         """Say what must be read; lanes of all other channels go on."""
         self._stretches = dict(stretches)
@@ -64,22 +69,28 @@ class Gap:
         self._stretches.pop(channel_id, None)
 
 
-def stretches(newest: Sequence[Message], rooms: Iterable[Room], now: datetime) -> dict[str, Stretch]:
+def edge_of(newest: Sequence[Message]) -> int:
+    """The newest message of all; 0 where there is none. `newest`: as `stretches`."""
+    return max((after for one in newest if (after := moment(one.message_id)) is not None), default=0)
+
+
+def stretches(newest: Sequence[Message], rooms: Iterable[Room], now: datetime, edge: int) -> dict[str, Stretch]:
     """What must be read, by channel.
 
     Args:
         newest: The last message of each conversation that June knows.
         rooms: The channels of the servers that she is in.
         now: Aware UTC.
+        edge: The newest message of all, when the last catching up began that has not come to its end: from there on
+            channels are read that June has no message of. Since then she may have got on in others.
     """
     by_room = {room.channel_id: room for room in rooms}
     farthest = discord.utils.time_snowflake(now - FARTHEST_BACK)
     found = dict(_known(newest, farthest))
     if not found:
         return {}
-    edge = max(*(one.after for one in found.values()), farthest)
     for channel_id in by_room.keys() - found.keys():
-        found[channel_id] = Stretch(by_room[channel_id].place, edge)
+        found[channel_id] = Stretch(by_room[channel_id].place, max(edge, farthest))
     return {name: one for name, one in found.items() if _has_more(by_room.get(name), one)}
 
 
@@ -94,6 +105,8 @@ def _known(newest: Sequence[Message], farthest: int) -> Iterator[tuple[str, Stre
         after = moment(message.message_id)
         if after is not None:
             place = Place(message.address, message.private)
+            if message.sound is not None:  # of the same message there may be more sounds, which are messages of June's
+                after -= 1
             stretch = Stretch(place, after if message.private else max(after, farthest))
             yield message.address.thread_id or message.address.chat_id, stretch
 

@@ -18,6 +18,7 @@ from essence.dialogue import Address, ChannelProfile, ChannelState, Message, Rec
 from essence.errors import ConfigError, JuneError, NotAllowed
 from essence.ports import Receive
 from essence.services.discord.addresses import ordinary, point_sdk, room, snowflake
+from essence.services.discord.bookmark import Bookmark
 from essence.services.discord.directory import Directory
 from essence.services.discord.doors import Allowed, Doors
 from essence.services.discord.files import Files
@@ -40,6 +41,7 @@ _PROFILE = ChannelProfile(
     edit_every_s=1.2,  # Discord tells its pace in headers alone; it has long been 5 in 5 s for a channel
     group_edit_every_s=1.2,
     typing_s=8.0,  # Discord's documentation, "Trigger Typing Indicator": it lasts 10 s
+    knows_repeats=True,
 )
 
 
@@ -59,7 +61,12 @@ class DiscordChannel:
     """An async context manager. Entering it asks Discord nothing; `listen` connects."""
 
     def __init__(
-        self, settings: DiscordService, commands: Sequence[tuple[str, str]], newest: Newest, allowed: Allowed
+        self,
+        settings: DiscordService,
+        commands: Sequence[tuple[str, str]],
+        newest: Newest,
+        allowed: Allowed,
+        bookmark: Bookmark,
     ) -> None:
         """Nothing is opened yet.
 
@@ -68,6 +75,7 @@ class DiscordChannel:
             commands: Name and description of each slash command; they take one optional text.
             newest: The last message of each conversation that June has: from there on histories are read.
             allowed: Who may talk to June: their private conversations are looked for, if she has no message of them.
+            bookmark: From where histories are read again, if June dies before she has read them all.
 
         Raises:
             ConfigError: There is no token, or it can't be one.
@@ -77,7 +85,8 @@ class DiscordChannel:
             raise ConfigError(KEY_MISSING)
         if not (self._token.isascii() and self._token.isprintable()) or " " in self._token:
             raise ConfigError(KEY_MALFORMED)
-        self._settings, self._commands, self._newest, self._allowed = settings, commands, newest, allowed
+        self._settings, self._commands = settings, commands
+        self._newest, self._allowed, self._bookmark = newest, allowed, bookmark
         self._troubles: Counter[str] = Counter()
         self._open: _Parts | None = None
 
@@ -88,7 +97,7 @@ class DiscordChannel:
         directory = Directory(rest)
         clock = asyncio.get_running_loop().time
         interactions = Interactions(rest, self._commands, self._troubles, clock)
-        outgoing = Outgoing(rest, interactions, directory)
+        outgoing = Outgoing(rest, interactions, directory, clock)
         self._open = _Parts(session, rest, directory, interactions, outgoing, Files(session, url, self._troubles))
         return self
 
@@ -118,7 +127,8 @@ class DiscordChannel:
     async def listen(self, receive: Receive) -> None:
         parts = self._parts
         histories = Histories(parts.rest, self._troubles)
-        known = Known(parts.directory, self._newest, self._allowed, Doors(parts.rest, self._troubles))
+        doors = Doors(parts.rest, self._troubles)
+        known = Known(parts.directory, self._newest, self._allowed, doors, self._bookmark)
         sources = Sources(parts.directory, histories, parts.interactions, known)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -153,6 +163,8 @@ class DiscordChannel:
         (await self._parts.rest.request(method, path, deadline_s=SIGN_DEADLINE_S)).json()
 
     async def acknowledge(self, message: Message, text: str) -> None:
+        if ordinary(message.message_id) is not None:
+            return
         try:
             await self._parts.interactions.whisper(message.message_id, text, deadline_s=SIGN_DEADLINE_S)
         except JuneError as error:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from essence import observe
 from essence.dialogue import Message
 from essence.services.discord import doors
-from essence.services.discord.catching_up import Gap, stretches, unheard_of
+from essence.services.discord.bookmark import Bookmark
+from essence.services.discord.catching_up import Gap, edge_of, stretches, unheard_of
 from essence.services.discord.directory import Directory
 from essence.services.discord.doors import Allowed, Doors
 from essence.services.discord.patience import any_error, until_it_works
@@ -28,6 +29,7 @@ class Known:
     newest: Newest
     allowed: Allowed
     doors: Doors
+    bookmark: Bookmark
 
 
 class Gaps:
@@ -40,6 +42,7 @@ class Gaps:
         self._tasks, self._from, self._troubles, self._wake = tasks, known, troubles, wake
         self._gap: Gap | None = None
         self._sessions = 0
+        self._bookmark_free = asyncio.Lock()
         self._rooms: dict[str, str] = {}
         """Id of a person → channel id of their private conversation, where no kept message may tell of it."""
         self._wanted: dict[str, None] = {}
@@ -66,14 +69,35 @@ class Gaps:
         session = self._sessions
         newest = await until_it_works("newest not known", self._from.newest, self._troubles, any_error)
         allowed = await until_it_works("people not known", self._from.allowed, self._troubles, any_error)
+        edge = await self._began(edge_of(newest))
         if gap.planned or session != self._sessions:  # the client died meanwhile; the next one knows its servers later
             return
-        found = stretches(newest, self._from.directory.rooms(), datetime.now(UTC))
+        found = stretches(newest, self._from.directory.rooms(), datetime.now(UTC), edge)
         observe.logger().info("catching_up", channels=len(found))
         gap.plan(found)
         for channel_id in found:
             self._wake(channel_id)
         self._look_for(gap, _silent(allowed, newest))
+        await self._end(gap)
+
+    async def _began(self, edge: int) -> int:
+        if edge == 0:  # a June without a past reads nothing
+            return edge
+        async with self._bookmark_free:
+            return await until_it_works(
+                "bookmark not put", lambda: self._from.bookmark.put(edge), self._troubles, any_error
+            )
+
+    async def read(self, gap: Gap, channel_id: str) -> None:
+        """A channel's stretch was read."""
+        gap.read(channel_id)
+        await self._end(gap)
+
+    async def _end(self, gap: Gap) -> None:
+        """Once all has been read, no later catching up need begin where this one did."""
+        async with self._bookmark_free:
+            if gap is self._gap and gap.over:
+                await until_it_works("bookmark not removed", self._from.bookmark.remove, self._troubles, any_error)
 
     # Private conversations that no kept message tells of
 

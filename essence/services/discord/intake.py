@@ -158,7 +158,7 @@ class Intake:
         stretch = await gap.stretch(channel_id)
         if stretch is not None:
             await self._read_on(channel_id, stretch.after, stretch.place)
-            gap.read(channel_id)
+            await self._gaps.read(gap, channel_id)
 
     async def _read_on(self, channel_id: str, after: int, place: Place) -> None:
         async with aclosing(self._from.histories.after(channel_id, after)) as missed:

@@ -22,6 +22,7 @@ from essence.services.discord.rest import Json, Rest
 
 COMMAND, COMPONENT = 2, 3
 """Types of interactions; Discord's documentation, "Interaction Type"."""
+_SLASH, _PRESS = "slash-", "press-"
 _SAYS, _SHOWS_THINKING, _SHOWS_NOTHING = 4, 5, 6  # "Interaction Callback Type"
 KEEP_S = 1.0
 """How long an interaction may take to be kept before its person is told that it is not."""
@@ -47,6 +48,10 @@ class Open:
     token: str = field(repr=False)
     first_key: str | None = None
     """Of the message that stands in the place of "June is thinking …"; None: nothing does."""
+    aside: str = ""
+    """What its person alone is told of a command in the place of an answer; to be set before `kept`."""
+    is_late: bool = False
+    """Its person was told that it is not kept yet, and of a command that stands in the place of its answer."""
     kept: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when June will not forget it."""
     told: asyncio.Event = field(default_factory=asyncio.Event)
@@ -116,7 +121,8 @@ class Interactions:
         """
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(opened.kept.wait(), KEEP_S)
-        body = _acknowledgement(raw["type"]) if opened.kept.is_set() else _not_kept(raw["type"])
+        opened.is_late = not opened.kept.is_set()
+        body = _not_kept(raw["type"]) if opened.is_late else _acknowledgement(raw["type"], opened.aside)
         path = f"/interactions/{raw['id']}/{raw['token']}/callback"
         error: JuneError = Unreachable("")
         for _ in range(_ATTEMPTS):
@@ -137,27 +143,38 @@ class Interactions:
         self.forget(message_id)
 
     async def whisper(self, message_id: str, text: str, *, deadline_s: float) -> None:
-        """Say something to the one who tapped a button.
+        """Say something to the one who tapped a button, or in the place of an answer to the one who used a command.
 
         Raises:
             InvalidInput: It can't be answered any more.
             JuneError: As `Rest.request`.
         """
         if (opened := self.find(message_id)) is not None:
+            opened.aside = text
             opened.kept.set()  # what it asked for has been decided
         found = await self.answerable(message_id)
         if found is None:
             self._troubles["button answered too late"] += 1
             raise InvalidInput("The button was tapped too long ago to be answered.")
-        body = {"content": text, "flags": _EPHEMERAL, "allowed_mentions": {"parse": []}}
-        (await self._rest.request("POST", found.path, body, deadline_s=deadline_s)).json()
+        if message_id.startswith(_SLASH):
+            if not found.is_late:  # the first answer said it
+                return
+            # All see what stands there, and what comes in its place would be seen by all, too.
+            await self._rest.request("DELETE", f"{found.path}/messages/@original", deadline_s=deadline_s)
+        (await self._rest.request("POST", found.path, _for_one(text), deadline_s=deadline_s)).json()
 
 
 def _message_id(raw: Json) -> str:
-    return f"{'slash' if raw['type'] == COMMAND else 'press'}-{raw['id']}"
+    return f"{_SLASH if raw['type'] == COMMAND else _PRESS}{raw['id']}"
 
 
-def _acknowledgement(kind: int) -> Json:
+def _for_one(text: str) -> Json:
+    return {"content": text, "flags": _EPHEMERAL, "allowed_mentions": {"parse": []}}
+
+
+def _acknowledgement(kind: int, aside: str) -> Json:
+    if kind == COMMAND and aside:
+        return {"type": _SAYS, "data": _for_one(aside)}
     return {"type": _SHOWS_THINKING if kind == COMMAND else _SHOWS_NOTHING}
 
 

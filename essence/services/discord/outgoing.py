@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from essence.audio import VoiceNote
 from essence.dialogue import Address, Button, Receipt, Reply
@@ -14,7 +15,13 @@ from essence.errors import InvalidInput, JuneError
 from essence.services.discord.addresses import ordinary, room, snowflake
 from essence.services.discord.directory import Directory
 from essence.services.discord.interactions import Interactions, Open
-from essence.services.discord.refusals import EXPIRED_TOKEN, MISSING_PERMISSIONS, NO_VOICE_HERE, UNKNOWN_WEBHOOK
+from essence.services.discord.refusals import (
+    EXPIRED_TOKEN,
+    MISSING_PERMISSIONS,
+    NO_HISTORY_HERE,
+    NO_VOICE_HERE,
+    UNKNOWN_WEBHOOK,
+)
 from essence.services.discord.rest import DEADLINE_S, UPLOAD_DEADLINE_S, Answer, File, Json, Rest
 
 TEXT_UNITS = 2000
@@ -25,6 +32,9 @@ _BUTTONS_A_ROW, _MOST_BUTTONS, _MOST_LABEL_CHARS = 5, 25, 80
 _NONCE_CHARS = 25
 _LOOK_BACK = 50
 _REMEMBERED = 1000
+REFUSAL_S = 600.0
+"""For so long June takes it that she may not reply in a channel: somebody may give her the permission meanwhile."""
+T = TypeVar("T")
 
 
 def nonce(key: str) -> str:
@@ -35,10 +45,15 @@ def nonce(key: str) -> str:
 class Outgoing:
     """Sends and edits."""
 
-    def __init__(self, rest: Rest, interactions: Interactions, directory: Directory) -> None:
-        self._rest, self._interactions, self._directory = rest, interactions, directory
+    def __init__(
+        self, rest: Rest, interactions: Interactions, directory: Directory, clock: Callable[[], float]
+    ) -> None:
+        """`clock`: of asyncio's loop [s]."""
+        self._rest, self._interactions, self._directory, self._clock = rest, interactions, directory, clock
         self._sent: OrderedDict[str, str] = OrderedDict()
         """Message id → the key it was sent under: one message can't be the receipt of two keys."""
+        self._no_replies: OrderedDict[str, float] = OrderedDict()
+        """Channel id → until when messages there refer to none: without Read Message History they may not."""
 
     async def send(self, to: Address, reply: Reply, key: str, *, again: bool) -> Receipt:
         """As `Channel.send`."""
@@ -52,9 +67,7 @@ class Outgoing:
         return self._receipt(message, key)
 
     def _receipt(self, message: Json, key: str) -> Receipt:
-        self._sent[str(message["id"])] = key
-        while len(self._sent) > _REMEMBERED:
-            self._sent.popitem(last=False)
+        _remember(self._sent, str(message["id"]), key)
         return Receipt(str(message["id"]), datetime.fromisoformat(message["timestamp"]).astimezone(UTC))
 
     async def edit(self, to: Address, message_id: str, reply: Reply) -> None:
@@ -83,7 +96,14 @@ class Outgoing:
         deadline_s = UPLOAD_DEADLINE_S if files else DEADLINE_S
         path = f"/channels/{channel_id}/messages"
         body = body | {"allowed_mentions": {"parse": []}}
-        return await self._rest.request("POST", path, body, files=files, creates=True, deadline_s=deadline_s)
+        if self._no_replies.get(channel_id, 0.0) > self._clock():
+            body.pop("message_reference", None)
+        answer = await self._rest.request("POST", path, body, files=files, creates=True, deadline_s=deadline_s)
+        if answer.status >= 400 and answer.code == NO_HISTORY_HERE and "message_reference" in body:
+            _remember(self._no_replies, channel_id, self._clock() + REFUSAL_S)
+            del body["message_reference"]
+            return await self._create(channel_id, body, voice)
+        return answer
 
     # Answers to slash commands
 
@@ -129,6 +149,13 @@ class Outgoing:
                 found: Json = message
                 return found
         return None
+
+
+def _remember(what: OrderedDict[str, T], name: str, value: T) -> None:
+    what[name] = value
+    what.move_to_end(name)
+    while len(what) > _REMEMBERED:
+        what.popitem(last=False)
 
 
 def _check(reply: Reply) -> None:

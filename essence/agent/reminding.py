@@ -21,7 +21,7 @@ from essence.work import NO_MESSAGE, Reminder, Request
 LATE = timedelta(minutes=2)
 """What comes later than this was missed: June was away."""
 _WORDED = "worded"
-"""Name of the recorded step that holds a reminder's words."""
+"""Name of the recorded step that holds the words of the first try to tell a reminder."""
 _PAUSE_S = 5.0
 _LOOK_EVERY_S = 30.0
 
@@ -86,19 +86,21 @@ class Reminding:
         if reminder.works:
             await hand_over(_request(reminder), self._journal, self._board, project_id=self._project_id, key=key)
             return
-        text = await self._worded(reminder, key)
-        await self._messengers.to(reminder.address).send(
-            reminder.address, text, key=key, speak=reminder.spoken, language=reminder.language
-        )
-
-    async def _worded(self, reminder: Reminder, key: str) -> str:
-        """What is said; a later try says the same: an earlier one may have got through, under its one key."""
         local = reminder.due_at.astimezone(ZoneInfo(reminder.zone))
         missed = f"\n\n_(This was due on {local:%Y-%m-%d at %H:%M}. I was away.)_"
         text = f"⏰ {reminder.text}{missed if self._now() - reminder.due_at > LATE else ''}"
-        if await self._journal.record(key, _WORDED, text, person=_request(reminder).account):
-            return text
-        return (await self._journal.steps(key))[_WORDED]
+        await self._journal.record(key, _WORDED, text, person=_request(reminder).account)
+        try:
+            await self._say(reminder, text, key)
+        except InvalidInput:  # an earlier try got through, before it was late: its key stands for its words
+            before = (await self._journal.steps(key))[_WORDED]
+            if before == text:
+                raise
+            await self._say(reminder, before, key)
+
+    async def _say(self, reminder: Reminder, text: str, key: str) -> None:
+        messenger = self._messengers.to(reminder.address)
+        await messenger.send(reminder.address, text, key=key, speak=reminder.spoken, language=reminder.language)
 
 
 def _request(reminder: Reminder) -> Request:

@@ -34,7 +34,7 @@ from essence.agent.prompt import OTHERS_WROTE, asked, history, question
 from essence.agent.toolbox import Toolbox
 from essence.agent.tools.memory import matching
 from essence.agent.tools.tool import AnyTool, Kind
-from essence.agent.watched import watched
+from essence.agent.watched import is_told_to_stop, watched
 from essence.dialogue import Turn
 from essence.errors import Conflict, InvalidInput, JuneError, NotAllowed, NotFound
 from essence.ports import LanguageModel, Store, TaskBoard
@@ -143,7 +143,9 @@ class Worker:
         except Conflict:
             log.warning("claim_lost")
         except asyncio.CancelledError:
-            await self._give_back(claim, "The agent was stopped.", retry_s=0.0, patience_s=0.0, counts=False)
+            is_stopped = is_told_to_stop()
+            why = "The agent was stopped." if is_stopped else "The work was broken off."
+            await self._give_back(claim, why, retry_s=0.0, patience_s=0.0, counts=not is_stopped)
             raise
         except JuneError as error:
             log.warning("attempt_failed", code=error.code, error=str(error))
@@ -221,14 +223,15 @@ class Worker:
         if job.request is None:
             yield job.claim.attempt
             return
-        begun = (CLAIMED in recorded) + sum(step.startswith(AGAIN) for step in recorded)
+        numbers = [int(step.removeprefix(AGAIN).rstrip(".")) for step in recorded if step.startswith(AGAIN)]
+        begun = max(numbers, default=0) + (CLAIMED in recorded)  # some may be gone: those of agents that were stopped
         step = f"{AGAIN}{begun}." if begun else CLAIMED
         await self._record(job, step, "")
         try:
             yield begun + 1
         except asyncio.CancelledError:
-            with suppress(JuneError):
-                if begun:
+            if begun and is_told_to_stop():
+                with suppress(JuneError):
                     await self._house.store.journal.forget(job.key, prefix=step)
             raise
 

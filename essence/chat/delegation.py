@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ AWAY = "My task board can't be reached. `python -m essence todorama` starts it; 
 GIVEN_UP = "⚠️ My agent gave this up without an answer. `python -m essence tasks show {}` tells why."
 NOBODY = "📋 It's on my list, and no agent is at work yet. Start one with `python -m essence agent`."
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 600.0
-"""Between two looks at a task that has not ended; each pause is twice the one before."""
+"""Between two looks at a task that has not ended; each pause is three times the one before."""
 _ENDED = frozenset({"complete", "cancelled", "dead"})
 LOOK_EVERY_S = 20.0
 """So often it is looked whether the board is still there, for /status and the log."""
@@ -164,12 +163,13 @@ class Delegation:
     async def _look_after(self, board: TaskBoard, due_s: float, task_id: str, message: Message) -> None:
         """Look now and then until a task has ended: where its agent can't tell its sender, nobody else would."""
         await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
-        pause_s = max(self._slow_s, SHORTEST_LOOK_S)
-        for look in itertools.count():
+        pause_s, is_first = max(self._slow_s, SHORTEST_LOOK_S), True
+        while True:
             try:
                 status = (await board.read(task_id)).status
-                if status == "available" and look == 0:  # later it may be resting between two attempts
+                if status == "available" and is_first:  # later it may be resting between two attempts
                     await self._tell(message, "n0", NOBODY)
+                is_first = False
                 if status == "dead" and await self._is_untold(message):
                     await self._tell(message, "n1", GIVEN_UP.format(task_id))
                 if status in _ENDED:
@@ -178,8 +178,8 @@ class Delegation:
                 return
             except JuneError as error:
                 observe.logger().warning("task_not_looked_after", task=task_id, code=error.code, error=str(error))
+            pause_s = min(pause_s * 3, LONGEST_LOOK_S)
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_LOOK_S)
 
     async def _is_untold(self, message: Message) -> bool:
         """Whether its sender has neither been answered nor stopped it."""

@@ -19,14 +19,14 @@ from essence.chat.events import AudioPart, Event, VoiceFailed, Written
 from essence.chat.hearing import Hearing
 from essence.chat.house import House
 from essence.chat.language import LanguageState, language_name
-from essence.chat.live_text import LiveText
+from essence.chat.live_text import ABOVE, LiveText
 from essence.chat.minutes import Minutes, with_context
 from essence.chat.patience import reachable_for
 from essence.chat.reasoning import without_reasoning
 from essence.chat.rendering import rendered
 from essence.chat.timings import Stopwatch
 from essence.chat.voices import Voices
-from essence.dialogue import AnswerForm, Claim, Outcome, Preferences, Reply, TextDelta, Transcript, Turn
+from essence.dialogue import AnswerForm, Claim, Outcome, Part, Preferences, Reply, TextDelta, Transcript, Turn
 from essence.errors import EmptyAnswer, JuneError
 from essence.work import Request
 
@@ -205,11 +205,12 @@ class Exchange:
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     async def _answer(self) -> None:
-        store, key = self._house.store, self._message.key
+        store, key, was_told = self._house.store, self._message.key, False
         if self._claim.attempt > 1:
             parts = await store.outbox.parts(key)
             self._live.take_up(parts)
             self._voices.take_up(parts)
+            was_told = any(part.state == "sent" and _is_aside(part) for part in parts)
         self._preferences = await store.conversations.preferences(
             self._message.address.platform, self._message.sender.person_id
         )
@@ -222,7 +223,10 @@ class Exchange:
             await self._repeat(pipeline, known)
         elif (question := await self._question(pipeline)) is None:
             self._made = True
-            await (self._live.finish(NO_SPEECH) if self._live.asked else self._say(NO_SPEECH))
+            if self._live.asked:  # what stands there gives way
+                await self._live.finish(ABOVE.text if was_told else NO_SPEECH)
+            else:
+                await self._say(NO_SPEECH)
         elif await self._is_handed_over(question):
             self._outcome = "delegated"
             if self._live.asked:
@@ -368,6 +372,11 @@ class Exchange:
     @property
     def _wants_text(self) -> bool:
         return self._form in ("text", "both")
+
+
+def _is_aside(part: Part) -> bool:
+    """Whether it is no part of an answer's text or voice; see `Exchange._say`."""
+    return part.key.rpartition(":")[2].startswith("e")
 
 
 def _record(claim: Claim) -> dict[str, Any]:

@@ -74,7 +74,10 @@ class Intake:
         elif slash.is_order(message):
             await self._obey(message, standing)
         elif message.sound is None and not message.text and (message.unreadable or not message.quoted):
-            await self._conclude(message, "answered", _cannot_read(message))
+            if message.unreadable or self._is_fresh(message):
+                await self._conclude(message, "answered", _cannot_read(message))
+            else:
+                await self._conclude(message, "silent", "")
         elif not self._is_fresh(message):
             if await self._store.inbox.park(message):
                 self._parked.set()
@@ -242,7 +245,7 @@ def _cannot_read(message: Message) -> str:
     """What to say of a message in which there is no question."""
     if not message.unreadable:
         return NOTHING_ASKED
-    return f"I can't read {message.unreadable} yet. Send me text or a voice message."
+    return f"I can't read {literally(message.unreadable)} yet. Send me text or a voice message."
 
 
 async def _said(answer: Awaitable[str]) -> str:

@@ -136,10 +136,11 @@ async def _voice(desk: Desk, order: Order) -> str:
     chosen = await conversations.preferences(platform, person)
     word = order.words.lower()
     if not word:
+        voice = f", voice {_shown(chosen.voice)}" if chosen.voice else ""
         return (
-            f"Now: {chosen.answer}{f', voice {chosen.voice}' if chosen.voice else ''}. `/voice auto` answers voice by "
-            "voice and text by text, `/voice on` always speaks, `/voice off` never, `/voice only` sends no text beside "
-            "it, `/voice caption` puts the words below the voice message, `/voice NAME` chooses a voice."
+            f"Now: {chosen.answer}{voice}. `/voice auto` answers voice by voice and text by text, `/voice on` always "
+            "speaks, `/voice off` never, `/voice only` sends no text beside it, `/voice caption` puts the words below "
+            "the voice message, `/voice NAME` chooses a voice."
         )
     form = _FORMS.get(word, word)
     if form in get_args(AnswerForm):

@@ -10,7 +10,7 @@ from itertools import accumulate, takewhile
 from typing import Any
 from urllib.parse import unquote
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, delete, func, literal, or_, select, update
 
 from essence.dialogue import Address, Platform, Preferences, Turn
 from essence.ports.rounds import first_of
@@ -18,10 +18,11 @@ from essence.store.agent_tables import approvals, memories, reminders, steps
 from essence.store.clock import Clock
 from essence.store.database import Database
 from essence.store.journal import FREE
-from essence.store.line import join, settle
+from essence.store.line import join, lock, settle
 from essence.store.records import storable, turn_columns, turn_of
 from essence.store.tables import (
     INSERTS,
+    Utc,
     chat_of,
     chats,
     identities,
@@ -34,6 +35,7 @@ from essence.store.tables import (
     preferences,
 )
 from essence.store.tables import turns as said
+from essence.work import DELIVERED
 
 _PAGE = 500
 """Turns that an export reads at a time."""
@@ -47,22 +49,35 @@ _SIZE = select(func.count().label("turns"), func.sum(said.c.chars).label("chars"
 _SAID = (said.c.role, said.c.text, said.c.tool_calls, said.c.tool_call_id, said.c.chars)
 _LAST = select(*_SAID).where(said.c.chat == bindparam("p_chat")).order_by(said.c.id.desc()).limit(bindparam("p_most"))
 
-RESET = "june:reset"
-"""Task of the steps that keep, for each conversation that was reset, which message was its newest then."""
-_MARK = {
-    name: (marking := insert(steps)).on_conflict_do_update(
-        index_elements=["task", "step"], set_={"text": marking.excluded.text, "at": marking.excluded.at}
-    )
+FORGOTTEN = "forgotten"
+"""Name of a message's step by which it is known that its conversation was reset before it was answered."""
+_UNANSWERED = or_(
+    is_open,
+    and_(
+        inbox.c.outcome == "delegated",
+        ~select(steps.c.id).where(steps.c.task == inbox.c.key, steps.c.step == DELIVERED).exists(),
+    ),
+)
+_FORGOTTEN = select(
+    inbox.c.key,
+    literal(FORGOTTEN),
+    literal(""),
+    inbox.c.person,
+    bindparam("p_at", type_=Utc),
+    *(literal(cost) for cost in asdict(FREE).values()),
+).where(inbox.c.chat == bindparam("p_chat"), _UNANSWERED)
+_FORGET_UNANSWERED = {
+    name: insert(steps)
+    .from_select(["task", "step", "text", "person", "at", *asdict(FREE)], _FORGOTTEN)
+    .on_conflict_do_nothing(index_elements=["task", "step"])
     for name, insert in INSERTS.items()
 }
-_NEWEST = select(func.max(inbox.c.id)).where(inbox.c.chat == bindparam("p_chat"))
-_LAST_RESET = (
-    select(inbox.c.id, steps.c.text.label("newest"))
-    .join(steps, and_(steps.c.task == RESET, steps.c.step == inbox.c.chat))
-    .where(inbox.c.key == bindparam("p_message"))
-    .with_for_update(read=True, of=steps)  # the next reset waits for what is added now, and deletes it
+_IS_FORGOTTEN = (
+    select(steps.c.id)
+    .select_from(chats.outerjoin(steps, and_(steps.c.task == bindparam("p_message"), steps.c.step == FORGOTTEN)))
+    .where(chats.c.chat == bindparam("p_chat"))
+    .with_for_update(read=True, of=chats)  # a reset waits for what is added now, and deletes it
 )
-"""A message's place, and where its conversation was reset."""
 _PREFERENCES = select(preferences).where(preferences.c.person == bindparam("p_person"))
 
 
@@ -97,7 +112,8 @@ class DurableConversations:
         rows = [shared | turn_columns(turn) | {"number": number} for number, turn in enumerate(turns)]
 
         def add(connection: Connection) -> bool:
-            if _is_forgotten(connection, first_of(key.rpartition(":")[0])):
+            asked = {"p_chat": chat, "p_message": first_of(key.rpartition(":")[0])}
+            if connection.scalar(_IS_FORGOTTEN, asked) is not None:
                 return False
             if connection.execute(_ADD_FIRST[connection.dialect.name], rows[0]).first() is None:
                 return False
@@ -131,9 +147,8 @@ class DurableConversations:
         chat, at = chat_of(address), self._clock.now()
 
         def forget(connection: Connection) -> int:
-            if (newest := connection.scalar(_NEWEST, {"p_chat": chat})) is not None:
-                mark = {"task": RESET, "step": chat, "text": str(newest), "person": "", "at": at}
-                connection.execute(_MARK[connection.dialect.name], mark | asdict(FREE))
+            lock(connection, address, at)
+            connection.execute(_FORGET_UNANSWERED[connection.dialect.name], {"p_chat": chat, "p_at": at})
             return connection.execute(delete(said).where(said.c.chat == chat)).rowcount
 
         return await self._database.run(forget)
@@ -181,12 +196,6 @@ def _most(limit: int) -> int:
     return limit - limit // 10
 
 
-def _is_forgotten(connection: Connection, message_key: str) -> bool:
-    """Whether a conversation was reset after this message had come. By its place: somebody may set the clock."""
-    row = connection.execute(_LAST_RESET, {"p_message": message_key}).first()
-    return row is not None and row.id <= int(row.newest)
-
-
 def _last(connection: Connection, chat: str, most: int, chars: int) -> tuple[Turn, ...]:
     rows = connection.execute(_LAST, {"p_chat": chat, "p_most": most}).all()
     totals = accumulate(row.chars for row in rows)
@@ -196,6 +205,8 @@ def _last(connection: Connection, chat: str, most: int, chars: int) -> tuple[Tur
 
 def _move(connection: Connection, old: Address, new: Address, at: datetime) -> None:
     here, there = chat_of(old), chat_of(new)
+    if not any(connection.scalar(_is_kept(table, here)) for table in (chats, said, reminders, approvals)):
+        return  # nobody there has spoken to June, and nothing is kept of those who haven't
     join(connection, there, new.platform, at, opens=0)
     record = connection.scalar(select(chats.c.record).where(chats.c.chat == here))
     if record:
@@ -205,11 +216,10 @@ def _move(connection: Connection, old: Address, new: Address, at: datetime) -> N
     connection.execute(update(inbox).where(*became_task).values(chat=there))
     for table in (said, reminders, approvals):
         connection.execute(update(table).where(table.c.chat == here).values(chat=there))
-    newest = connection.scalar(select(steps.c.text).where(steps.c.task == RESET, steps.c.step == here))
-    if newest is not None:  # kept of both, for some of its messages stay
-        mark = {"task": RESET, "step": there, "text": newest, "person": "", "at": at}
-        insert = INSERTS[connection.dialect.name](steps).on_conflict_do_nothing()
-        connection.execute(insert, mark | asdict(FREE))
+
+
+def _is_kept(table: Table, chat: str) -> Select[tuple[bool]]:
+    return select(select(table.c.chat).where(table.c.chat == chat).exists())
 
 
 def _forget(connection: Connection, person: str, at: datetime) -> int:

@@ -1,6 +1,8 @@
 """The contract of conversations, over memory, a file and a server."""
 
+import asyncio
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from essence.dialogue import Address, Person, Preferences, Reply, ToolCall, Turn
 from essence.errors import Conflict
 from essence.store import open_store
+from essence.store.conversations import DurableConversations
 from essence.work import Reminder
 from tests.store_cases import ANNA, HERE, SETTINGS, START, THERE, note
 
@@ -134,6 +137,55 @@ async def test_a_reset_outlives_the_process_and_counts_anew_each_time(durable_ur
         async with open_store(durable_url, SETTINGS) as store:
             key = f"{note(number).key}:answered"
             assert not await store.conversations.append(HERE, [Turn("assistant", "late")], key=key, person_id="1")
+
+
+async def test_what_was_set_aside_before_a_reset_and_is_wanted_after_it_is_remembered(store):
+    await store.inbox.park(note(1))
+    await store.conversations.reset(HERE)
+    await store.inbox.unpark(HERE)
+    assert await store.conversations.append(HERE, [Turn("user", "hi")], key=f"{note(1).key}:asked", person_id="1")
+
+
+async def test_who_is_forgotten_after_a_reset_leaves_nothing_that_keeps_new_words_out(store):
+    """Databases may give a number again that belonged to a deleted row."""
+    ben = Person("2", "Ben")
+    for number in range(1, 9):
+        await store.inbox.receive(note(number, sender=ben))
+    await store.conversations.reset(HERE)
+    await store.conversations.forget("telegram", "2")
+    for number in range(11, 15):
+        await store.inbox.receive(note(number))
+        key = f"{note(number).key}:asked"
+        assert await store.conversations.append(HERE, [Turn("user", "hi")], key=key, person_id="1")
+
+
+async def test_a_reset_holds_against_what_another_process_is_adding(postgresql, monkeypatch):
+    adding, shorten = threading.Event(), DurableConversations._shorten
+
+    def slowly(self, connection, chat):
+        adding.set()
+        connection.exec_driver_sql("SELECT pg_sleep(0.5)")
+        shorten(self, connection, chat)
+
+    monkeypatch.setattr(DurableConversations, "_shorten", slowly)
+    url = str(postgresql.new_database())
+    async with open_store(url, SETTINGS) as one, open_store(url, SETTINGS) as other:
+        await one.inbox.receive(note(1))
+        turn, key = Turn("assistant", "secret"), f"{note(1).key}:answered"
+        appending = asyncio.create_task(one.conversations.append(HERE, [turn], key=key, person_id="1"))
+        await asyncio.to_thread(adding.wait, 10)
+        await other.conversations.reset(HERE)
+        await appending
+        assert await texts(one) == []
+
+
+async def test_of_a_group_that_never_spoke_to_june_nothing_moves(store):
+    await store.conversations.move(HERE, THERE)
+    await say(store, "there", address=THERE)
+    await store.conversations.move(Address("telegram", "78"), Address("telegram", "79"))
+    assert await texts(store, THERE) == ["there"]
+    await store.conversations.move(THERE, HERE)
+    assert await texts(store) == ["there"]
 
 
 async def test_a_history_is_exported_as_json_lines(store, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from essence.agent.messengers import Messengers
 from essence.agent.reminding import Reminding
 from essence.dialogue import Address
-from essence.errors import EngineError, NotAllowed, TooSlow, Unreachable
+from essence.errors import EngineError, InvalidInput, NotAllowed, TooSlow, Unreachable
 from essence.fakes.messenger import MemoryMessenger
 from essence.work import Reminder, request_of
 from tests.agent_house import HERE, START, ZONE, Script, World, call, world
@@ -110,25 +110,43 @@ async def test_a_platform_that_hangs_holds_up_no_other_one_s(here):
     assert [sent.text for sent in here.messenger.sent] == ["⏰ here"]
 
 
-async def test_a_later_try_says_the_same_words_under_its_key(here):
-    """The first one may be on its way already, and a Message API takes a key for one text alone."""
+async def test_words_that_a_model_reckons_count_from_the_time_that_it_was_told(here):
+    await here.ask("Remind me at eleven to call Bob")
+    here.clock.forward(minutes=45)
+    await here.worker(call("remind", when="in 15 minutes", text="call Bob"), "It is set.").work_once()
+    [kept] = await here.store.reminders.of("telegram", "1")
+    assert kept.due_at == START + timedelta(minutes=60)
 
-    words = []
 
-    class Lossy(MemoryMessenger):
-        async def send(self, to, text, **rest):
-            words.append(text)
-            await super().send(to, text, **rest)
-            raise TooSlow("Its answer was lost.")
+async def test_a_first_try_that_got_through_stands_however_late_the_next_one_comes(here):
+    """A Message API takes a key for one text alone."""
+    kept, lost = {}, [TooSlow("Its answer was lost.")]
 
+    class OnceOnly(MemoryMessenger):
+        async def send(self, to, text, *, key, **rest):
+            if kept.setdefault(key, text) != text:
+                raise InvalidInput("The key was used for something else.")
+            receipts = await super().send(to, text, key=key, **rest)
+            if lost:
+                raise lost.pop()
+            return receipts
+
+    here.messenger = OnceOnly()
     await here.store.reminders.add(TEA, key="k")
-    here.messenger = Lossy()
-    here.clock.forward(minutes=11)
-    reminding = here.reminding()
-    assert not await reminding.tell_due()
     here.clock.forward(minutes=10)
-    assert not await reminding.tell_due()
-    assert words == ["⏰ Tea"] * 2
+    assert not await here.reminding().tell_due()
+    here.clock.forward(hours=4)
+    assert await here.reminding().tell_due()
+    assert [sent.text for sent in here.messenger.sent] == ["⏰ Tea"]
+
+
+async def test_what_is_told_late_says_so_though_it_was_tried_in_time(here):
+    await here.store.reminders.add(TEA, key="k")
+    here.messenger = MemoryMessenger(Unreachable("Away."))
+    here.clock.forward(minutes=10)
+    assert not await here.reminding().tell_due()
+    here.clock.forward(hours=4)
+    assert "I was away" in (await told(here))[-1]
 
 
 async def test_a_reminder_that_can_t_be_delivered_stays_due_until_it_is(here):

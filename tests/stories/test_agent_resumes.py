@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,8 @@ from essence.work import Reminder
 from tests.agent_house import HERE, START, ZONE, Endless, Script, World, call, world
 from tests.chat_board import SETTINGS
 from tests.mortal import Lost, Mortal
+
+PATIENCE_S = 10.0
 
 
 class Ring(Arguments):
@@ -168,6 +171,40 @@ async def test_the_owner_is_told_of_a_message_at_which_the_agent_dies_again_and_
     here.board.revive(task_id)
     await here.worker("Paris.").work_once()
     assert here.answers[-1].text == "Paris."
+
+
+async def test_attempts_are_counted_on_after_one_that_lost_its_claim(here: World):
+    here.manners = replace(here.manners, lease_s=0.3)
+    away = Unreachable("The model is away.")
+    await here.ask()
+    await here.worker(away).work_once()
+    asleep = asyncio.create_task(here.worker_with(model := Endless(), agent_id="laptop").work_once())
+    await model.asked.wait()
+    here.clock.forward(seconds=61)
+    here.board = here.board.elsewhere()
+    await here.worker(away, agent_id="other").work_once()
+    await asyncio.wait_for(asleep, PATIENCE_S)
+    tries = 0
+    while not here.answers:
+        here.clock.forward(seconds=61)
+        await here.worker(away, agent_id="other").work_once()
+        tries += 1
+    assert (here.answer, tries) == ("⚠️ The model is away.", 2)
+
+
+async def test_work_that_breaks_off_by_itself_again_and_again_is_told(at_junes_board: World):
+    class BreaksOff:
+        async def reply(self, history, *, tools=()):
+            raise asyncio.CancelledError
+            yield
+
+    here = at_junes_board
+    await here.ask()
+    for _ in range(here.manners.attempts):
+        with pytest.raises(asyncio.CancelledError):
+            await here.worker_with(BreaksOff()).work_once()
+    await here.worker_with(BreaksOff()).work_once()
+    assert "broken off 5 times" in here.answer
 
 
 async def test_restarts_are_no_failures(at_junes_board: World):

@@ -132,6 +132,28 @@ async def test_her_name_alone_is_answered_without_a_model(telegram, ann, url):
     assert model.seen == []
 
 
+async def test_her_name_alone_from_long_ago_is_not_answered(telegram, ann, url):
+    group = telegram.group("Friends", ann)
+    await ann.says(f"@{telegram.bot.username}", to=group)
+    await asyncio.sleep(1.1)
+    async with june(telegram, url, ann, chat_fresh_s=0.05):
+        while telegram.unconfirmed:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert group.answers == []
+
+
+async def test_a_group_that_never_spoke_to_june_leaves_nothing_when_it_moves(telegram, ann, url):
+    group = telegram.group("Friends", ann)
+    async with june(telegram, url, ann):
+        await ann.says("not for June", to=group)
+        group.moves(ann)
+        await ann.says("nor this", to=group)
+        while telegram.unconfirmed:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        assert database.execute("SELECT chat FROM chats").fetchall() == []
+
+
 async def test_what_an_edit_addresses_to_june_is_answered_once(telegram, ann, url):
     group = telegram.group("Friends", ann)
     async with june(telegram, url, ann):
@@ -196,8 +218,10 @@ async def test_june_repeats_words_and_names_without_their_markup(telegram, url, 
     async with june(telegram, url, ann):
         await ann.says(said.format(tricky))
         answer = await ann.receives()
+        await ann.says("/voice")
+        voices = await ann.receives()
     assert "[" in answer.text
-    assert not {"text_link", "italic"} & {entity["type"] for entity in answer.entities}
+    assert not {"text_link", "italic"} & {entity["type"] for entity in (*answer.entities, *voices.entities)}
 
 
 async def test_why_tells_the_stages_of_the_last_answer(telegram, ann, url):

@@ -360,6 +360,12 @@ async def test_a_strangers_name_puts_nothing_into_junes_mouth(discord, ann, url)
         assert text.startswith("\\[June needs you\\](<https://evil.example>) \\_now\\_ ")
 
 
+async def test_a_sticker_s_name_puts_nothing_into_junes_mouth(discord, ann, url):
+    async with june(discord, url, ann):
+        await ann.sends_sticker("[Log in](https://evil.example)")
+        assert "](https" not in (await ann.receives()).text
+
+
 async def test_strangers_in_a_server_get_no_answer(discord, ann, general, url):
     bob, model = discord.user("Bob"), ScriptedModel("All is well.")
     async with june(discord, url, ann, model=model):

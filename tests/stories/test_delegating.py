@@ -13,7 +13,7 @@ from essence.chat import delegation as delegation_module
 from essence.chat.delegation import Delegation, Rule
 from essence.config import StoreSettings, TaskBoards
 from essence.dialogue import Address, Message, Person
-from essence.errors import Unreachable
+from essence.errors import RateLimited, Unreachable
 from essence.fakes.telegram import TelegramServer, User
 from essence.ports import TaskBoard
 from essence.services.telegram.channel import PROFILE as TELEGRAM
@@ -217,6 +217,20 @@ async def test_a_board_that_stays_away_is_named(telegram, ann, url, board):
 
 async def test_who_waits_is_told_that_nobody_works_on_it(telegram, ann, url, board):
     async with june(telegram, url, ann, open_board=at(board), chat_slow_s=0.2):
+        await ann.says("remind me of the flowers")
+        assert "python -m essence agent" in (await ann.receives()).text
+
+
+async def test_it_is_told_though_the_board_could_not_be_read_at_first(telegram, ann, url, board):
+    class Busy:
+        create, failures = board.create, [RateLimited("Later.", retry_after_s=1)]
+
+        async def read(self, task_id: str):
+            if task_id != "0" and self.failures:
+                raise self.failures.pop()
+            return await board.read(task_id)
+
+    async with june(telegram, url, ann, open_board=at(Busy()), chat_slow_s=0.2):
         await ann.says("remind me of the flowers")
         assert "python -m essence agent" in (await ann.receives()).text
 

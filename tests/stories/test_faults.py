@@ -19,6 +19,7 @@ from sqlalchemy import Connection, event
 from essence.audio import Pcm
 from essence.chat import courier, dispatcher, exchange, intake, watchdog
 from essence.chat.assistant import Assistant
+from essence.chat.exchange import NO_SPEECH
 from essence.chat.notices import NOTHING_IS_KEPT
 from essence.dialogue import Finished
 from essence.errors import Unreachable
@@ -26,6 +27,7 @@ from essence.fakes import ScriptedModel, ScriptedTranscriber, ToneSynthesizer
 from essence.fakes.telegram import Hang, LostAnswer, ServerError, Slow, TelegramServer, TooManyRequests, User
 from essence.services.telegram import polling
 from essence.store import clock
+from essence.store.inbox import DurableInbox
 from tests.chat_june import NOTE, june, line_to
 
 DEADLINE_S = dispatcher.LAST_WORDS_S + 1
@@ -642,6 +644,34 @@ async def test_a_text_that_grew_after_its_beginning_was_assumed_to_be_there_stan
         await ann.chat.until(lambda: SLOW in seen(ann))
     assert len(seen(ann)) == courier.MOST_LOST + 1
     assert seen(ann)[-1] == SLOW
+
+
+async def test_that_nobody_spoke_is_told_once_though_june_is_killed_before_she_has_done_with_it(
+    telegram, ann, url, monkeypatch
+):
+    class Hesitant(ScriptedTranscriber):
+        async def transcribe(self, *args, **rest):
+            await asyncio.sleep(2)
+            async for one in super().transcribe(*args, **rest):
+                yield one
+
+    finish, stuck = DurableInbox.finish, asyncio.Event()
+
+    async def hang(*_, **__) -> None:
+        stuck.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(DurableInbox, "finish", hang)
+    with pytest.raises(ExceptionGroup, match="unhandled"):
+        async with june(telegram, url, ann, hears=""):
+            await ann.sends_voice(NOTE)
+            await ann.receives()
+            await stuck.wait()
+            raise InterruptedError
+    monkeypatch.setattr(DurableInbox, "finish", finish)
+    async with june(telegram, url, ann, transcriber=Hesitant(""), chat_slow_s=0.5) as assistant:
+        await until_ended(assistant)
+    assert seen(ann).count(NO_SPEECH) == 1
 
 
 @pytest.mark.usefixtures("quick_to_look_again")

@@ -84,17 +84,18 @@ class _Clockwork:
         self._reminders, self._journal, self._zone, self._now = reminders, journal, zone, now
 
     async def remind(self, call: Call, wanted: Remind) -> str:
-        asked_at = await self._asked_at(call)
-        due_at = point_in_time(self._when(call, wanted.when), asked_at.astimezone(self._zone))
+        when = self._when(call, wanted.when)
+        due_at = point_in_time(when, (await self._counted_from(call, when)).astimezone(self._zone))
         kept = await self._add(call, wanted.text or "Time is up.", due_at, rule="", works=False)
         return f"Reminder {kept.reminder_id} is set for {self._shown(kept.due_at)}: {kept.text}"
 
-    async def _asked_at(self, call: Call) -> datetime:
-        """From when "in ten minutes" and "tomorrow" count: when the message came, however late it is worked on.
+    async def _counted_from(self, call: Call, when: str) -> datetime:
+        """From when "in ten minutes" and "tomorrow" count: the owner's own words from when their message came, however
+        late it is worked on; what a model has reckoned itself from now, which is the time that it was told.
 
-        Of a task that somebody wants tried again it is when that is done.
+        Of a task that somebody wants tried again all counts from when that is done.
         """
-        if call.job.round == 0:
+        if call.job.round == 0 and " ".join(when.casefold().split()) in " ".join(call.job.words.casefold().split()):
             for step in await self._journal.timed(call.request.key):
                 if step.name == call.request.voucher:
                     return step.at
@@ -109,7 +110,7 @@ class _Clockwork:
 
     async def schedule(self, call: Call, wanted: Schedule) -> str:
         rule = rule_of(wanted.when)
-        first_at = next_time(rule, self._zone, await self._asked_at(call))
+        first_at = next_time(rule, self._zone, await self._counted_from(call, wanted.when))
         kept = await self._add(call, wanted.text, first_at, rule, works=wanted.work)
         return f"Reminder {kept.reminder_id} is set, first for {self._shown(kept.due_at)} and then on: {kept.text}"
 

@@ -90,10 +90,12 @@ class Reminding:
         missed = f"\n\n_(This was due on {local:%Y-%m-%d at %H:%M}. I was away.)_"
         text = f"⏰ {reminder.text}{missed if self._now() - reminder.due_at > LATE else ''}"
         await self._journal.record(key, _WORDED, text, person=_request(reminder).account)
+        before = (await self._journal.steps(key))[_WORDED]
+        if reminder.spoken:  # an earlier try may have got through: what it lacks would be spoken
+            text = before
         try:
             await self._say(reminder, text, key)
-        except InvalidInput:  # an earlier try got through, before it was late: its key stands for its words
-            before = (await self._journal.steps(key))[_WORDED]
+        except InvalidInput:  # one got through, before it was late: its key stands for its words
             if before == text:
                 raise
             await self._say(reminder, before, key)

@@ -135,10 +135,10 @@ class Worker:
 
     async def work(self, claim: TaskClaim) -> None:
         """Make one attempt; whatever happens, the task is ended, given back, or somebody else's."""
-        log = observe.logger().bind(task=claim.task.task_id, attempt=claim.attempt)
+        log, lost = observe.logger().bind(task=claim.task.task_id, attempt=claim.attempt), asyncio.Event()
         try:
-            async with watched(self._hold(claim)):
-                await self._work(claim)
+            async with watched(self._hold(claim, lost)):
+                await self._work(claim, lost)
             log.info("task_ended")
         except Conflict:
             log.warning("claim_lost")
@@ -156,17 +156,18 @@ class Worker:
             why = f"June broke down over this ({type(error).__name__})."
             await self._give_back(claim, why, retry_s=self._manners.retry_s, patience_s=self._manners.lease_s)
 
-    async def _hold(self, claim: TaskClaim) -> NoReturn:
+    async def _hold(self, claim: TaskClaim, lost: asyncio.Event) -> NoReturn:
         """Keep the claim alive.
 
         Raises:
-            Conflict: It was lost.
+            Conflict: It was lost; `lost` is set.
         """
         while True:
             await asyncio.sleep(self._manners.lease_s / 3)
             try:
                 await self._house.board.extend(claim, lease_s=self._manners.lease_s)
             except Conflict:
+                lost.set()
                 raise
             except JuneError as error:  # the lease has not ended yet: the next try may get through
                 observe.logger().warning("claim_not_extended", task=claim.task.task_id, code=error.code)
@@ -191,7 +192,7 @@ class Worker:
         except JuneError as error:  # the lease ends by itself
             observe.logger().warning("task_not_given_back", task=claim.task.task_id, code=error.code)
 
-    async def _work(self, claim: TaskClaim) -> None:
+    async def _work(self, claim: TaskClaim, lost: asyncio.Event) -> None:
         try:
             job = job_of(claim, self._manners.owners)
         except InvalidInput as error:
@@ -205,7 +206,7 @@ class Worker:
         job, recorded = replace(job, round=rounds[-1].number), dict(rounds[-1].steps)
         if (answer := recorded.get(ANSWER)) is None:
             try:
-                async with self._attempt(job, recorded) as attempt, watched(self._listen_for_stop(job)):
+                async with self._attempt(job, recorded, lost) as attempt, watched(self._listen_for_stop(job)):
                     answer = await self._answer(job, recorded, attempt)
             except Stopped:
                 await self._fail(job, "Its owner stopped it.")
@@ -214,11 +215,11 @@ class Worker:
         await self._conclude(job, json.loads(answer), delivered=DELIVERED in recorded)
 
     @asynccontextmanager
-    async def _attempt(self, job: Job, recorded: dict[str, str]) -> AsyncIterator[int]:
+    async def _attempt(self, job: Job, recorded: dict[str, str], lost: asyncio.Event) -> AsyncIterator[int]:
         """Record that an answer is sought; yields for the how manieth time.
 
         The board's own count says something else: on its way to an answer, too, a task is given back and claimed anew.
-        An attempt at which the agent was told to stop is no attempt.
+        An attempt at which the agent was told to stop is no attempt; one that lost its claim is.
         """
         if job.request is None:
             yield job.claim.attempt
@@ -230,7 +231,7 @@ class Worker:
         try:
             yield begun + 1
         except asyncio.CancelledError:
-            if begun and is_told_to_stop():
+            if begun and is_told_to_stop() and not lost.is_set():
                 with suppress(JuneError):
                     await self._house.store.journal.forget(job.key, prefix=step)
             raise

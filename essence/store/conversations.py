@@ -10,7 +10,7 @@ from itertools import accumulate, takewhile
 from typing import Any
 from urllib.parse import unquote
 
-from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, delete, func, literal, or_, select, update
+from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, literal, or_, select, update
 
 from essence.dialogue import Address, Platform, Preferences, Turn
 from essence.ports.rounds import first_of
@@ -35,7 +35,6 @@ from essence.store.tables import (
     preferences,
 )
 from essence.store.tables import turns as said
-from essence.work import DELIVERED
 
 _PAGE = 500
 """Turns that an export reads at a time."""
@@ -51,13 +50,8 @@ _LAST = select(*_SAID).where(said.c.chat == bindparam("p_chat")).order_by(said.c
 
 FORGOTTEN = "forgotten"
 """Name of a message's step by which it is known that its conversation was reset before it was answered."""
-_UNANSWERED = or_(
-    is_open,
-    and_(
-        inbox.c.outcome == "delegated",
-        ~select(steps.c.id).where(steps.c.task == inbox.c.key, steps.c.step == DELIVERED).exists(),
-    ),
-)
+_UNANSWERED = or_(is_open, inbox.c.outcome.in_(("delegated", "failed", "cancelled")))
+"""Of these an answer may still be on its way: an agent's, or that of a worker that doesn't know yet."""
 _FORGOTTEN = select(
     inbox.c.key,
     literal(FORGOTTEN),
@@ -72,12 +66,9 @@ _FORGET_UNANSWERED = {
     .on_conflict_do_nothing(index_elements=["task", "step"])
     for name, insert in INSERTS.items()
 }
-_IS_FORGOTTEN = (
-    select(steps.c.id)
-    .select_from(chats.outerjoin(steps, and_(steps.c.task == bindparam("p_message"), steps.c.step == FORGOTTEN)))
-    .where(chats.c.chat == bindparam("p_chat"))
-    .with_for_update(read=True, of=chats)  # a reset waits for what is added now, and deletes it
-)
+_IS_FORGOTTEN = select(steps.c.id).where(steps.c.task == bindparam("p_message"), steps.c.step == FORGOTTEN)
+_SHARE = select(chats.c.chat).where(chats.c.chat == bindparam("p_chat")).with_for_update(read=True)
+"""A reset waits for what is added now, and deletes it; what waits for a reset sees its marks."""
 _PREFERENCES = select(preferences).where(preferences.c.person == bindparam("p_person"))
 
 
@@ -112,8 +103,8 @@ class DurableConversations:
         rows = [shared | turn_columns(turn) | {"number": number} for number, turn in enumerate(turns)]
 
         def add(connection: Connection) -> bool:
-            asked = {"p_chat": chat, "p_message": first_of(key.rpartition(":")[0])}
-            if connection.scalar(_IS_FORGOTTEN, asked) is not None:
+            connection.scalar(_SHARE, {"p_chat": chat})
+            if connection.scalar(_IS_FORGOTTEN, {"p_message": first_of(key.rpartition(":")[0])}) is not None:
                 return False
             if connection.execute(_ADD_FIRST[connection.dialect.name], rows[0]).first() is None:
                 return False

@@ -9,7 +9,7 @@ import pytest
 
 from essence.dialogue import Address, Person, Preferences, Reply, ToolCall, Turn
 from essence.errors import Conflict
-from essence.store import open_store
+from essence.store import conversations, open_store
 from essence.store.conversations import DurableConversations
 from essence.work import Reminder
 from tests.store_cases import ANNA, HERE, SETTINGS, START, THERE, note
@@ -177,6 +177,46 @@ async def test_a_reset_holds_against_what_another_process_is_adding(postgresql, 
         await other.conversations.reset(HERE)
         await appending
         assert await texts(one) == []
+
+
+async def test_what_waits_for_a_reset_is_not_added_after_it(postgresql, monkeypatch):
+    resetting, lock = threading.Event(), conversations.lock
+
+    def slowly(connection, address, at):
+        lock(connection, address, at)
+        resetting.set()
+        connection.exec_driver_sql("SELECT pg_sleep(0.5)")
+
+    monkeypatch.setattr(conversations, "lock", slowly)
+    url = str(postgresql.new_database())
+    async with open_store(url, SETTINGS) as one, open_store(url, SETTINGS) as other:
+        await one.inbox.receive(note(1))
+        reset = asyncio.create_task(other.conversations.reset(HERE))
+        await asyncio.to_thread(resetting.wait, 10)
+        turn, key = Turn("assistant", "secret"), f"{note(1).key}:answered"
+        assert not await one.conversations.append(HERE, [turn], key=key, person_id="1")
+        await reset
+
+
+@pytest.mark.parametrize("outcome", ["failed", "cancelled"])
+async def test_what_was_ended_over_its_worker_is_not_remembered_after_a_reset(store, outcome):
+    await store.inbox.receive(note(1))
+    await store.inbox.claim("w", lease_s=30)
+    await store.inbox.settle(note(1).key, outcome, "overdue")
+    await store.conversations.reset(HERE)
+    late = Turn("assistant", "secret")
+    assert not await store.conversations.append(HERE, [late], key=f"{note(1).key}:answered", person_id="1")
+
+
+async def test_a_task_that_is_tried_again_is_not_remembered_after_a_reset(store):
+    key = note(1).key
+    await store.inbox.receive(note(1))
+    await store.inbox.finish(await store.inbox.claim("w", lease_s=30), "delegated")
+    for step in ("claimed", "answer", "delivered", "failed"):
+        await store.journal.record(key, step, "", person="telegram/1")
+    await store.conversations.reset(HERE)
+    late = Turn("assistant", "secret")
+    assert not await store.conversations.append(HERE, [late], key=f"{key}~1:answered", person_id="1")
 
 
 async def test_of_a_group_that_never_spoke_to_june_nothing_moves(store):

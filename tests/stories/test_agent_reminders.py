@@ -110,6 +110,24 @@ async def test_a_platform_that_hangs_holds_up_no_other_one_s(here):
     assert [sent.text for sent in here.messenger.sent] == ["⏰ here"]
 
 
+@pytest.mark.parametrize("said", ["Wake me up in 60 minutes", "Remind me in 60 minutes to wake Bob"])
+async def test_an_alarm_counts_from_when_the_owner_said_it_too(here, said):
+    await here.ask(said)
+    here.clock.forward(minutes=45)
+    await here.worker(call("remind", when="in 60 minutes", text="wake up"), "It is set.").work_once()
+    [kept] = await here.store.reminders.of("telegram", "1")
+    assert kept.due_at == START + timedelta(minutes=60)
+
+
+async def test_the_owner_s_day_is_meant_where_a_model_leaves_some_of_their_words_out(here):
+    here.clock.now = datetime(2026, 11, 25, 23, 59, tzinfo=ZONE).astimezone(UTC)
+    await here.ask("Remind me tomorrow morning at 9 to call Bob")
+    here.clock.forward(minutes=2)
+    await here.worker(call("remind", when="tomorrow at 9", text="call Bob"), "It is set.").work_once()
+    [kept] = await here.store.reminders.of("telegram", "1")
+    assert kept.due_at == datetime(2026, 11, 26, 9, tzinfo=ZONE)
+
+
 async def test_words_that_a_model_reckons_count_from_the_time_that_it_was_told(here):
     await here.ask("Remind me at eleven to call Bob")
     here.clock.forward(minutes=45)
@@ -138,6 +156,26 @@ async def test_a_first_try_that_got_through_stands_however_late_the_next_one_com
     here.clock.forward(hours=4)
     assert await here.reminding().tell_due()
     assert [sent.text for sent in here.messenger.sent] == ["⏰ Tea"]
+
+
+async def test_a_spoken_one_that_got_through_is_not_spoken_on(here):
+    """A chat service adds to what stands under a key what it lacks."""
+    said, lost = [], [TooSlow("Its answer was lost.")]
+
+    class Adding(MemoryMessenger):
+        async def send(self, to, text, **rest):
+            said.append(text)
+            if lost:
+                raise lost.pop()
+            return ()
+
+    here.messenger = Adding()
+    await here.store.reminders.add(replace(TEA, spoken=True), key="k")
+    here.clock.forward(minutes=10)
+    assert not await here.reminding().tell_due()
+    here.clock.forward(hours=4)
+    assert await here.reminding().tell_due()
+    assert said == ["⏰ Tea"] * 2
 
 
 async def test_what_is_told_late_says_so_though_it_was_tried_in_time(here):

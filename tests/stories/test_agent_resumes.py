@@ -192,6 +192,19 @@ async def test_attempts_are_counted_on_after_one_that_lost_its_claim(here: World
     assert (here.answer, tries) == ("⚠️ The model is away.", 2)
 
 
+async def test_who_loses_the_claim_each_time_is_told_of_in_the_end(here: World):
+    """A laptop that falls asleep at each attempt."""
+    here.manners = replace(here.manners, lease_s=0.3)
+    await here.ask()
+    for _ in range(here.manners.attempts):
+        asleep = asyncio.create_task(here.worker_with(model := Endless()).work_once())
+        await model.asked.wait()
+        here.clock.forward(seconds=61)
+        await asyncio.wait_for(asleep, PATIENCE_S)
+    await here.worker_with(Endless()).work_once()
+    assert "broken off 5 times" in here.answer
+
+
 async def test_work_that_breaks_off_by_itself_again_and_again_is_told(at_junes_board: World):
     class BreaksOff:
         async def reply(self, history, *, tools=()):

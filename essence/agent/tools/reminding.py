@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -95,7 +96,7 @@ class _Clockwork:
 
         Of a task that somebody wants tried again all counts from when that is done.
         """
-        if call.job.round == 0 and " ".join(when.casefold().split()) in " ".join(call.job.words.casefold().split()):
+        if call.job.round == 0 and _words(when) <= _words(call.job.words):
             for step in await self._journal.timed(call.request.key):
                 if step.name == call.request.voucher:
                     return step.at
@@ -152,6 +153,10 @@ class _Clockwork:
 
     def _shown(self, at: datetime) -> str:
         return f"{at.astimezone(UTC).astimezone(self._zone):%A, %Y-%m-%d at %H:%M}"
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
 
 
 def _repeats(reminder: Reminder) -> str:

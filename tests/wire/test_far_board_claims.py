@@ -407,7 +407,7 @@ async def test_work_that_this_process_makes_is_claimed_without_a_poll(monkeypatc
 
 
 async def test_a_board_that_hangs_while_somebody_waits_does_not_hold_up_their_work():
-    async with TodoramaServer() as todorama, far_board(todorama, deadline_s=0.5) as board:
+    async with TodoramaServer() as todorama, far_board(todorama, deadline_s=2) as board:
         made_by_another(todorama)
         claim = await board.claim("a", lease_s=LEASE_S)
         todorama.fails("query_tasks", Hang())

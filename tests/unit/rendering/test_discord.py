@@ -93,4 +93,4 @@ def test_any_text_gives_valid_messages(markdown: str, unfinished: bool) -> None:
 @given(NAMES)
 def test_any_name_is_shown_as_it_is(name: str) -> None:
     shown = only(f"Hello {literally(name)}!")
-    assert seen_on_discord(shown).split() == f"Hello {name}!".split()
+    assert seen_on_discord(shown).split() == f"Hello {' '.join(name.split())}!".split()

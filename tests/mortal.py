@@ -1,6 +1,9 @@
 """A process that dies at a given step of a task."""
 
+import pytest
+
 from essence.ports import Journal
+from tests.agent_house import Reply, World
 
 
 class Lost(BaseException):
@@ -23,3 +26,13 @@ class Mortal:
 
     def __getattr__(self, name):
         return getattr(self._journal, name)
+
+
+async def killed_at(here: World, step: str, *replies: Reply) -> None:
+    """An attempt ends right before a step would be kept; when this returns, its claim is over."""
+    journal = here.store.journal
+    here.store.journal = Mortal(journal, step, after=False)
+    with pytest.raises(Lost):
+        await here.worker(*replies).work_once()
+    here.store.journal = journal
+    here.clock.forward(seconds=61)

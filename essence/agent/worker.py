@@ -216,7 +216,7 @@ class Worker:
 
     @asynccontextmanager
     async def _attempt(self, job: Job, recorded: dict[str, str], lost: asyncio.Event) -> AsyncIterator[int]:
-        """Record that an answer is sought; yields for the how manieth time.
+        """Record that an answer is sought; yields how often that makes.
 
         The board's own count says something else: on its way to an answer, too, a task is given back and claimed anew.
         An attempt at which the agent was told to stop is no attempt; one that lost its claim is.

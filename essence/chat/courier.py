@@ -162,7 +162,7 @@ class Courier:
 
     async def _failed(self, part: Part, error: JuneError) -> Part | None:
         uncertain = isinstance(error, Uncertain)
-        if uncertain and self._was_lost_too_often(part):
+        if uncertain and self._count_lost(part) >= MOST_LOST:
             observe.logger().error("part_assumed", key=part.key, error=str(error), tries=part.tries)
             return await self._sent(part, Receipt("", datetime.now(UTC), assumed=True))
         why = f"{error.code}: {error}"
@@ -176,11 +176,12 @@ class Courier:
         await self._persist(lambda: self._outbox.failed(part.key, why, retry_at=retry_at, doubtful=uncertain))
         return None
 
-    def _was_lost_too_often(self, part: Part) -> bool:
-        if self._channel.profile.knows_repeats:  # another try does no harm
-            return False
+    def _count_lost(self, part: Part) -> int:
+        """One more answer was lost; returns how many of this part's, 0 where another try does no harm."""
+        if self._channel.profile.knows_repeats:
+            return 0
         self._lost[part.key] += 1
-        return self._lost[part.key] >= MOST_LOST
+        return self._lost[part.key]
 
     def _pause_s(self, part: Part, error: JuneError) -> float:
         if isinstance(error, RateLimited):

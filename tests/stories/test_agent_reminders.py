@@ -13,7 +13,7 @@ from essence.errors import EngineError, InvalidInput, NotAllowed, TooSlow, Unrea
 from essence.fakes.messenger import MemoryMessenger
 from essence.work import Reminder, request_of
 from tests.agent_house import HERE, START, ZONE, Script, World, call, world
-from tests.mortal import Lost, Mortal
+from tests.mortal import killed_at
 
 PATIENCE_S = 10.0
 TEA = Reminder("", HERE, "1", "Tea", START + timedelta(minutes=10), zone=ZONE.key)
@@ -79,12 +79,8 @@ async def test_what_is_tried_again_later_counts_from_then(here):
 
 async def test_after_a_kill_the_time_that_is_told_is_the_one_that_is_kept(here):
     await here.ask("Remind me in 10 minutes to drink tea")
-    journal = here.store.journal
-    here.store.journal = Mortal(journal, "done:1-0", after=False)
-    with pytest.raises(Lost):
-        await here.worker(call("remind", when="in 10 minutes", text="drink tea")).work_once()
-    here.store.journal = journal
-    here.clock.forward(minutes=8)
+    await killed_at(here, "done:1-0", call("remind", when="in 10 minutes", text="drink tea"))
+    here.clock.forward(minutes=7)
     await here.worker_with(model := Script("It is set.")).work_once()
     [kept] = await here.store.reminders.of("telegram", "1")
     assert f"{kept.due_at.astimezone(ZONE):%H:%M}" in model.seen[0][-1].text

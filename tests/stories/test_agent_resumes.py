@@ -14,7 +14,7 @@ from essence.tasks.opening import open_board
 from essence.work import Reminder
 from tests.agent_house import HERE, START, ZONE, Endless, Script, World, call, world
 from tests.chat_board import SETTINGS
-from tests.mortal import Lost, Mortal
+from tests.mortal import Lost, Mortal, killed_at
 
 PATIENCE_S = 10.0
 
@@ -79,12 +79,7 @@ async def test_whatever_step_the_agent_is_killed_at_the_owner_gets_one_answer(he
 
 async def test_what_may_have_been_done_is_not_repeated_and_the_model_is_told(here: World):
     await here.ask("Ring Anna")
-    journal = here.store.journal
-    here.store.journal = Mortal(journal, "done:1-0", after=False)
-    with pytest.raises(Lost):
-        await here.worker(call("ring", whom="Anna")).work_once()
-    here.store.journal = journal
-    here.clock.forward(seconds=61)
+    await killed_at(here, "done:1-0", call("ring", whom="Anna"))
     worker = here.worker_with(model := Script("I have called Anna."))
     await worker.work_once()
     assert here.rung == ["Anna"]
@@ -99,12 +94,7 @@ async def test_a_kill_while_something_is_forgotten_costs_nothing_else(here: Worl
     for fact in ("Bob's birthday is in May.", "Bob has 1 dog."):
         await memories.remember("telegram", "1", fact, key=fact)
     await here.ask("Forget Bob's birthday")
-    journal = here.store.journal
-    here.store.journal = Mortal(journal, "done:1-0", after=False)
-    with pytest.raises(Lost):
-        await here.worker(call("forget", which=which)).work_once()
-    here.store.journal = journal
-    here.clock.forward(seconds=61)
+    await killed_at(here, "done:1-0", call("forget", which=which))
     await here.worker_with(model := Script("Please look whether it is gone.")).work_once()
     assert [memory.text for memory in await memories.all("telegram", "1")] == ["Bob has 1 dog."]
     assert "may have been done or not" in model.seen[0][-1].text
@@ -116,12 +106,7 @@ async def test_a_kill_while_a_reminder_is_canceled_costs_no_other(here: World):
         due_at = START + timedelta(days=1)
         await reminders.add(Reminder("", HERE, "1", text, due_at, zone=ZONE.key), key=text)
     await here.ask("Cancel the reminder to run")
-    journal = here.store.journal
-    here.store.journal = Mortal(journal, "done:1-0", after=False)
-    with pytest.raises(Lost):
-        await here.worker(call("cancel_reminder", which="run")).work_once()
-    here.store.journal = journal
-    here.clock.forward(seconds=61)
+    await killed_at(here, "done:1-0", call("cancel_reminder", which="run"))
     await here.worker("Please look whether it is gone.").work_once()
     assert [reminder.text for reminder in await reminders.of("telegram", "1")] == ["Call the doctor"]
 

@@ -11,7 +11,8 @@ import pytest
 from essence.config import DiscordService
 from essence.dialogue import Address, Message, Person
 from essence.errors import ConfigError, NotAllowed, Unreachable
-from essence.fakes.discord import Broken, Reset, TooMany, Upload
+from essence.fakes.discord import Broken, DiscordServer, Reset, TooMany, Upload
+from essence.fakes.discord.people import Person as DiscordPerson
 from essence.services.discord import gateway, histories
 from essence.services.discord.channel import DiscordChannel
 from tests.discord_june import COMMANDS, June, Page, fake_discord, listening
@@ -261,16 +262,26 @@ async def test_the_second_sound_of_a_message_is_heard_though_june_dies_after_the
         assert (await third.hears()).message_id.endswith(".2")
 
 
-async def test_of_more_than_is_read_the_newest_are_not_left_out(server, ann, monkeypatch):
+@pytest.fixture
+def short_histories(monkeypatch) -> None:
     monkeypatch.setattr(histories, "PAGE", 3)
     monkeypatch.setattr(histories, "MOST_PAGES", 2)
+
+
+async def away_for(messages: int, server: DiscordServer, ann: DiscordPerson) -> June:
+    """June after so many messages that she has not heard."""
     first = June(server)
     async with listening(first):
         await ann.says("before")
         await first.hears()
-    for number in range(20):
+    for number in range(messages):
         await ann.says(str(number))
-    async with listening(June(server).after(first)) as second:
+    return June(server).after(first)
+
+
+@pytest.mark.usefixtures("short_histories")
+async def test_of_more_than_is_read_the_newest_are_not_left_out(server, ann):
+    async with listening(await away_for(20, server, ann)) as second:
         await second.hears(12)
         await ann.says("live")
         await second.hears(13)
@@ -278,16 +289,9 @@ async def test_of_more_than_is_read_the_newest_are_not_left_out(server, ann, mon
     assert second.troubles["history too long"] == 1
 
 
-async def test_what_fits_into_twice_as_many_pages_is_read_whole(server, ann, monkeypatch):
-    monkeypatch.setattr(histories, "PAGE", 3)
-    monkeypatch.setattr(histories, "MOST_PAGES", 2)
-    first = June(server)
-    async with listening(first):
-        await ann.says("before")
-        await first.hears()
-    for number in range(11):
-        await ann.says(str(number))
-    async with listening(June(server).after(first)) as second:
+@pytest.mark.usefixtures("short_histories")
+async def test_what_fits_into_twice_as_many_pages_is_read_whole(server, ann):
+    async with listening(await away_for(11, server, ann)) as second:
         await second.hears(11)
     assert second.texts == [*map(str, range(11))]
     assert "history too long" not in second.troubles
